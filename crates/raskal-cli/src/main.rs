@@ -1,0 +1,2 @@
+//! The `raskal` command.
+fn main() {}

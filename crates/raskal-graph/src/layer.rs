@@ -1,0 +1,85 @@
+//! A layer: a grid of tasks that share a function, a key prefix and formulas for their dependencies.
+
+use crate::Edge;
+use bitcode::{Decode, Encode};
+use raskal_types::SlotClass;
+
+/// Position of a layer in its graph.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+pub struct LayerId(pub u32);
+
+/// A grid of like tasks.
+#[derive(Clone, Debug, Encode, Decode)]
+pub struct Layer {
+    /// Key prefix, `name-token`. One task of the layer is `('name-token', i, j)`.
+    pub prefix: String,
+    /// Extent of the grid along each axis; an empty shape is a single task whose key is the prefix alone.
+    pub shape: Vec<u32>,
+    /// What each task needs, in the order in which the layer's function receives its inputs.
+    pub edges: Vec<Edge>,
+    /// Which slots run the tasks.
+    pub class: SlotClass,
+    /// What users asked of the tasks.
+    pub annotations: Annotations,
+}
+
+/// What users ask of a layer's tasks beyond their result (`raskal.annotate`).
+#[derive(Clone, Debug, Default, PartialEq, Encode, Decode)]
+pub struct Annotations {
+    /// Larger runs earlier.
+    pub priority: i32,
+    /// How often a task that raised is run again.
+    pub retries: u32,
+    /// Names or addresses of the only workers allowed; empty means all.
+    pub workers: Vec<String>,
+}
+
+impl Layer {
+    /// A layer of Python tasks without dependencies.
+    pub fn new(prefix: impl Into<String>, shape: Vec<u32>) -> Layer {
+        Layer {
+            prefix: prefix.into(),
+            shape,
+            edges: Vec::new(),
+            class: SlotClass::Python,
+            annotations: Annotations::default(),
+        }
+    }
+
+    /// Adds a dependency formula behind those already there.
+    pub fn edge(mut self, edge: Edge) -> Layer {
+        self.edges.push(edge);
+        self
+    }
+
+    /// Chooses the slots that run the tasks.
+    pub fn class(mut self, class: SlotClass) -> Layer {
+        self.class = class;
+        self
+    }
+
+    /// Number of tasks.
+    pub fn len(&self) -> u64 {
+        self.shape.iter().map(|&extent| u64::from(extent)).product()
+    }
+
+    /// Whether the grid has no task at all (an axis of extent zero).
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// Coordinates of the task at `index` (row-major) in a grid of `shape`.
+pub fn coordinates(shape: &[u32], mut index: u32) -> Vec<u32> {
+    let mut coordinates = vec![0; shape.len()];
+    for (axis, &extent) in shape.iter().enumerate().rev() {
+        coordinates[axis] = index % extent;
+        index /= extent;
+    }
+    coordinates
+}
+
+/// Row-major index of the task at `coordinates` in a grid of `shape`.
+pub fn index(shape: &[u32], coordinates: &[u32]) -> u32 {
+    shape.iter().zip(coordinates).fold(0, |index, (&extent, &coordinate)| index * extent + coordinate)
+}

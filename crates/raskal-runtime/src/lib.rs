@@ -1,0 +1,15 @@
+//! Running graphs: functions, programs, and the engines that run them.
+//!
+//! - [`function`]: what a layer's tasks do ([`Function`]), and how a function travels to a worker.
+//! - [`program`]: a graph together with its functions ([`Program`]), as collections build it.
+//! - [`failure`]: why a task failed ([`Failure`]).
+//!
+//! Nothing here knows Python: `raskal-py` implements [`Function`] and [`raskal_store::Opaque`] for it.
+
+pub mod failure;
+pub mod function;
+pub mod program;
+
+pub use failure::Failure;
+pub use function::{Call, EncodedFunction, Function, FunctionRegistry, TaskPayloads};
+pub use program::{Program, ProgramBuilder};

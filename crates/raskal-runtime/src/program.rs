@@ -1,0 +1,157 @@
+//! A graph together with the functions of its layers, as collections build it.
+//!
+//! Start at [`ProgramBuilder`]. Layers added under the same token are added once, so that collections computed together
+//! share what they have in common.
+
+use crate::function::{Call, EncodedFunction};
+use crate::{Failure, Function};
+use raskal_graph::{Csr, Graph, GraphError, Layer, LayerId};
+use raskal_store::Value;
+use raskal_types::{ErrorKind, SlotClass, TaskId};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// A graph, its layers' functions, and the tasks whose results are wanted.
+pub struct Program {
+    /// The layers.
+    pub graph: Graph,
+    /// One function per layer.
+    pub functions: Vec<Arc<dyn Function>>,
+    /// For layers of values that exist on a cluster already: those values' tasks, in the order of the layer.
+    pub imports: HashMap<LayerId, Vec<TaskId>>,
+    /// Tasks whose results are wanted, in the order in which they are returned.
+    pub wanted: Vec<u32>,
+}
+
+/// Collects layers into a [`Program`].
+///
+/// ```
+/// use raskal_graph::Layer;
+/// use raskal_runtime::ProgramBuilder;
+/// use raskal_store::{Block, Value};
+/// let mut builder = ProgramBuilder::new();
+/// let ones = builder.add_values("ones-1", vec![2], vec![Value::from(Block::from_vec(vec![1.0], &[1])); 2])?;
+/// let again = builder.add_values("ones-1", vec![2], vec![])?;
+/// assert_eq!(ones, again);
+/// # Ok::<(), raskal_runtime::Failure>(())
+/// ```
+#[derive(Default)]
+pub struct ProgramBuilder {
+    graph: Graph,
+    functions: Vec<Arc<dyn Function>>,
+    imports: HashMap<LayerId, Vec<TaskId>>,
+    known: HashMap<String, LayerId>,
+}
+
+impl From<GraphError> for Failure {
+    fn from(error: GraphError) -> Failure {
+        Failure::new(ErrorKind::Value, error.to_string())
+    }
+}
+
+impl ProgramBuilder {
+    /// A builder without layers.
+    pub fn new() -> ProgramBuilder {
+        ProgramBuilder { graph: Graph::new(), ..ProgramBuilder::default() }
+    }
+
+    /// The layers so far.
+    pub fn graph(&self) -> &Graph {
+        &self.graph
+    }
+
+    /// The layer added under this prefix, if there is one. Lowering code asks this before it descends.
+    pub fn known(&self, prefix: &str) -> Option<LayerId> {
+        self.known.get(prefix).copied()
+    }
+
+    /// Adds a layer, unless one of the same prefix is there: prefixes end in a content token, so it would be the same.
+    ///
+    /// # Errors
+    /// If an edge does not fit.
+    pub fn add(&mut self, layer: Layer, function: Arc<dyn Function>) -> Result<LayerId, Failure> {
+        if let Some(known) = self.known(&layer.prefix) {
+            return Ok(known);
+        }
+        let prefix = layer.prefix.clone();
+        let id = self.graph.add(layer)?;
+        self.functions.push(function);
+        self.known.insert(prefix, id);
+        Ok(id)
+    }
+
+    /// Adds one layer of tasks drawn by hand; `inputs` lists for each task the others of the same layer that it needs,
+    /// which come behind the inputs that the layer's own edges give.
+    ///
+    /// # Errors
+    /// If an edge does not fit or a number is out of range.
+    pub fn add_explicit(&mut self, layer: Layer, inputs: Csr, function: Arc<dyn Function>) -> Result<LayerId, Failure> {
+        let prefix = layer.prefix.clone();
+        let id = self.graph.add_explicit(layer, inputs)?;
+        self.functions.push(function);
+        self.known.insert(prefix, id);
+        Ok(id)
+    }
+
+    /// Adds a layer of values that exist already.
+    ///
+    /// # Errors
+    /// If there is not one value per task of `shape`.
+    pub fn add_values(&mut self, prefix: &str, shape: Vec<u32>, values: Vec<Value>) -> Result<LayerId, Failure> {
+        if let Some(known) = self.known(prefix) {
+            return Ok(known);
+        }
+        let layer = Layer::new(prefix, shape).class(SlotClass::Native);
+        if layer.len() != values.len() as u64 {
+            return Err(Failure::internal(format!(
+                "layer '{prefix}' has {} tasks but {} values",
+                layer.len(),
+                values.len()
+            )));
+        }
+        self.add(layer, Arc::new(Values(values)))
+    }
+
+    /// Adds a layer of values that exist on the cluster already.
+    ///
+    /// # Errors
+    /// If there is not one task per task of `shape`.
+    pub fn add_imports(&mut self, prefix: &str, shape: Vec<u32>, tasks: Vec<TaskId>) -> Result<LayerId, Failure> {
+        if let Some(known) = self.known(prefix) {
+            return Ok(known);
+        }
+        let layer = Layer::new(prefix, shape).class(SlotClass::Native);
+        if layer.len() != tasks.len() as u64 {
+            return Err(Failure::internal(format!(
+                "layer '{prefix}' has {} tasks but {} imports",
+                layer.len(),
+                tasks.len()
+            )));
+        }
+        let id = self.add(layer, Arc::new(Values(Vec::new())))?;
+        self.imports.insert(id, tasks);
+        Ok(id)
+    }
+
+    /// The program, with the tasks whose results are wanted.
+    pub fn finish(self, wanted: Vec<u32>) -> Program {
+        Program { graph: self.graph, functions: self.functions, imports: self.imports, wanted }
+    }
+}
+
+/// The function of a layer whose values are there already. A cluster client scatters them instead of encoding this.
+pub struct Values(pub Vec<Value>);
+
+impl Function for Values {
+    fn run(&self, call: Call<'_>) -> Result<Value, Failure> {
+        Ok(self.0[call.index as usize].clone())
+    }
+
+    fn encode(&self) -> Result<EncodedFunction, Failure> {
+        crate::function::encode_values(&self.0)
+    }
+
+    fn describe(&self) -> String {
+        "values".into()
+    }
+}

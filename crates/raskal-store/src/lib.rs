@@ -1,0 +1,23 @@
+//! Values that tasks take and give: native blocks, Arrow batches, and opaque objects of a host language.
+//!
+//! ```
+//! use raskal_store::{Block, Value};
+//! let value = Value::from(Block::from_vec(vec![1.0, 2.0, 3.0], &[3]));
+//! assert_eq!(value.size_bytes(), 24);
+//! assert_eq!(value.as_block()?.as_slice::<f64>().unwrap(), [1.0, 2.0, 3.0]);
+//! # Ok::<(), raskal_store::ValueError>(())
+//! ```
+//!
+//! - [`value`]: [`Value`] and the trait [`Opaque`] that `raskal-py` implements for Python objects.
+//! - [`block`]: n-dimensional arrays of plain numbers, owned or borrowed from whoever made them.
+//! - [`frames`]: a value as bytes: a small head and raw buffers, for the wire and for disk.
+//!
+//! This crate never calls Python and never looks at a graph.
+
+pub mod block;
+pub mod frames;
+pub mod value;
+
+pub use block::{Block, DType, Element};
+pub use frames::{Codec, Frames};
+pub use value::{Batches, Opaque, Value, ValueError};

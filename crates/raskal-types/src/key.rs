@@ -1,0 +1,60 @@
+//! The text form of a task's name, as Dask users know it.
+//!
+//! Start at [`format`] and [`parse`]. Keys are never stored per task: they are made from a layer's prefix and a task's
+//! coordinates when somebody wants to read one.
+
+/// Writes the key of the task at `coordinates` in the layer named `prefix`.
+///
+/// A layer of a single task without coordinates is named by its prefix alone.
+///
+/// ```
+/// use raskal_types::key;
+/// assert_eq!(key::format("sum-3f2a", &[0, 1]), "('sum-3f2a', 0, 1)");
+/// assert_eq!(key::format("total-77", &[]), "total-77");
+/// ```
+pub fn format(prefix: &str, coordinates: &[u32]) -> String {
+    if coordinates.is_empty() {
+        return prefix.to_owned();
+    }
+    let mut text = format!("('{prefix}'");
+    for coordinate in coordinates {
+        text.push_str(&format!(", {coordinate}"));
+    }
+    text.push(')');
+    text
+}
+
+/// Reads a key back into its prefix and coordinates; anything that is not a tuple is a prefix alone.
+///
+/// ```
+/// use raskal_types::key;
+/// assert_eq!(key::parse("('sum-3f2a', 0, 1)"), ("sum-3f2a".to_owned(), vec![0, 1]));
+/// assert_eq!(key::parse("total-77"), ("total-77".to_owned(), vec![]));
+/// ```
+pub fn parse(key: &str) -> (String, Vec<u32>) {
+    let tuple = || {
+        let inner = key.strip_prefix("('")?.strip_suffix(')')?;
+        let (prefix, rest) = inner.rsplit_once('\'')?;
+        let coordinates = rest
+            .split(',')
+            .map(str::trim)
+            .filter(|part| !part.is_empty())
+            .map(|part| part.parse().ok())
+            .collect::<Option<Vec<u32>>>()?;
+        Some((prefix.to_owned(), coordinates))
+    };
+    tuple().unwrap_or_else(|| (key.to_owned(), Vec::new()))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_key_reads_back_as_what_it_was_made_from(prefix in "[a-z]+(-[0-9a-f]{8})?", coordinates in prop::collection::vec(any::<u32>(), 0..4)) {
+            let key = super::format(&prefix, &coordinates);
+            prop_assert_eq!(super::parse(&key), (prefix, coordinates));
+        }
+    }
+}
