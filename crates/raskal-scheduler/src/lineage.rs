@@ -1,0 +1,272 @@
+//! Answers losses: what was lost is made again from what made it.
+//!
+//! Start at [`Scheduler::worker_lost`]. Invariant: only what a waiting task or a client still needs is made again.
+
+use crate::message::{Cause, Instruction};
+use crate::scheduler::Scheduler;
+use crate::task::{ANYWHERE, State};
+use raskal_types::{Attempt, TaskId, WorkerId};
+
+impl Scheduler {
+    /// A worker is gone: its tasks go elsewhere, its values are made again.
+    pub(crate) fn worker_lost(&mut self, id: WorkerId, out: &mut Vec<Instruction>) {
+        let Some(worker) = self.workers.remove(&id) else { return };
+        self.hungry.remove(&id);
+
+        // Those that it must have been running died with it; those queued behind them did not.
+        let mut assigned: Vec<TaskId> = worker.assigned.iter().copied().collect();
+        assigned.sort_unstable_by_key(|task| self.graphs[&task.graph].rank(task.graph, task.index));
+        let mut running = worker.lanes.each_ref().map(|lane| lane.slots);
+        let mut again = Vec::new();
+        for task in assigned {
+            let lane = worker.lane(self.class(task));
+            let Some(state) = self.graphs.get_mut(&task.graph) else { continue };
+            state.layer_state(task.index).running -= 1;
+            state.tasks[task.index as usize].state = State::Waiting(0);
+            if running[lane] > 0 {
+                running[lane] -= 1;
+                *state.deaths.entry(task.index).or_default() += 1;
+            }
+            again.push(task);
+        }
+        // Its queue goes to others, once it is known which inputs are left.
+        for lane in &worker.lanes {
+            for &rank in lane.ready.iter().chain(&lane.lease) {
+                let Some(task) = self.task_of(rank) else { continue };
+                let Some(state) = self.graphs.get_mut(&task.graph) else { continue };
+                if let State::Ready(_) = state.tasks[task.index as usize].state {
+                    state.tasks[task.index as usize].state = State::Waiting(0);
+                    again.push(task);
+                }
+            }
+        }
+        let mut held: Vec<TaskId> = worker.holds.iter().copied().collect();
+        held.sort_unstable();
+        let lost: Vec<TaskId> = held.into_iter().filter(|&task| !self.other_holder(id, task)).collect();
+        for &task in &again {
+            self.recount(task);
+        }
+        self.lose(lost, out);
+        for task in again {
+            let Some(state) = self.graphs.get(&task.graph) else { continue };
+            if state.deaths.get(&task.index).is_some_and(|&deaths| deaths >= 3) {
+                self.fail(task, Cause::Killed(task), out);
+            } else if state.tasks[task.index as usize].state == State::Waiting(0) {
+                self.make_ready(task);
+            }
+        }
+    }
+
+    /// A holder no longer has a value.
+    pub(crate) fn dropped(&mut self, worker: WorkerId, task: TaskId, out: &mut Vec<Instruction>) {
+        let Some(state) = self.graphs.get(&task.graph) else { return };
+        let Some(size_units) = state.tasks.get(task.index as usize).map(|task| task.size_units) else { return };
+        let Some(holder) = self.workers.get_mut(&worker) else { return };
+        if !holder.holds.remove(&task) {
+            return;
+        }
+        holder.held_bytes -= u64::from(size_units) * 256;
+        if !self.other_holder(worker, task) {
+            self.lose(vec![task], out);
+        }
+    }
+
+    /// A worker holds a further copy of a value.
+    pub(crate) fn copied(&mut self, worker: WorkerId, task: TaskId, out: &mut Vec<Instruction>) {
+        let task = self.resolve(task);
+        let held =
+            self.graphs.get_mut(&task.graph).and_then(|state| match state.tasks.get(task.index as usize)?.state {
+                State::Memory(holder) if holder != ANYWHERE => Some((state, holder)),
+                _ => None,
+            });
+        let (Some((state, holder)), Some(copier)) = (held, self.workers.get_mut(&worker)) else {
+            out.push(Instruction::Free { worker, task });
+            return;
+        };
+        if holder != worker && copier.holds.insert(task) {
+            copier.held_bytes += u64::from(state.tasks[task.index as usize].size_units) * 256;
+            state.copies.entry(task.index).or_default().push(worker);
+        }
+    }
+
+    /// A worker could not get an input.
+    pub(crate) fn input_missing(
+        &mut self,
+        worker: WorkerId,
+        task: TaskId,
+        attempt: Attempt,
+        input: TaskId,
+        holder: WorkerId,
+        out: &mut Vec<Instruction>,
+    ) {
+        self.dropped(holder, input, out);
+        if self.unassign(worker, task, attempt) {
+            self.reconsider(task);
+        }
+    }
+
+    /// Counts again which inputs a task waits for, and queues it if there are none.
+    pub(crate) fn reconsider(&mut self, task: TaskId) {
+        if self.recount(task) == 0 {
+            self.make_ready(task);
+        }
+    }
+
+    fn recount(&mut self, task: TaskId) -> u32 {
+        let Some(state) = self.graphs.get_mut(&task.graph) else { return u32::MAX };
+        let mut inputs = Vec::new();
+        state.layers.predecessors(task.index, &mut inputs);
+        let held = |input: &&u32| matches!(state.tasks[**input as usize].state, State::Memory(_));
+        let missing = inputs.len() as u32 - inputs.iter().filter(held).count() as u32;
+        state.tasks[task.index as usize].state = State::Waiting(missing);
+        missing
+    }
+
+    /// Strikes `worker` from the holders of a value; false if it was the last.
+    fn other_holder(&mut self, worker: WorkerId, task: TaskId) -> bool {
+        let Some(state) = self.graphs.get_mut(&task.graph) else { return true };
+        let own = &mut state.tasks[task.index as usize];
+        let State::Memory(holder) = own.state else { return true };
+        let copies = state.copies.entry(task.index).or_default();
+        copies.retain(|&copy| copy != worker);
+        let mut other = true;
+        if holder == worker {
+            match copies.pop() {
+                Some(copy) => own.state = State::Memory(copy),
+                None => other = false,
+            }
+        }
+        if copies.is_empty() {
+            state.copies.remove(&task.index);
+        }
+        other
+    }
+
+    /// Values are held by nobody any more: whoever waits for them waits again, and they are made again.
+    fn lose(&mut self, lost: Vec<TaskId>, out: &mut Vec<Instruction>) {
+        for &task in &lost {
+            self.unmake(task, out);
+        }
+        self.revive(lost, out);
+    }
+
+    /// Takes a value out of memory, and those who counted on it back to waiting.
+    fn unmake(&mut self, task: TaskId, out: &mut Vec<Instruction>) {
+        let Some(state) = self.graphs.get_mut(&task.graph) else { return };
+        state.tasks[task.index as usize].state = State::Released;
+        state.live -= 1;
+        state.layer_state(task.index).done -= 1;
+        let exports = state.exports.get(&task.index).cloned().unwrap_or_default();
+        let mut successors = Vec::new();
+        state.layers.successors(task.index, &mut successors);
+        for index in successors {
+            let successor = TaskId { graph: task.graph, index };
+            let Some(state) = self.graphs.get_mut(&task.graph) else { return };
+            match &mut state.tasks[index as usize].state {
+                State::Waiting(missing) => *missing += 1,
+                State::Ready(_) => {
+                    self.withdraw(successor, out);
+                    if let Some(state) = self.graphs.get_mut(&task.graph) {
+                        state.tasks[index as usize].state = State::Waiting(1);
+                    }
+                }
+                // A worker that has it may hold the input already; if not, it will say so.
+                _ => {}
+            }
+        }
+        for own in exports {
+            if let Some(state) = self.graphs.get(&own.graph)
+                && let State::Memory(_) = state.tasks[own.index as usize].state
+            {
+                self.unmake(own, out);
+                if let Some(state) = self.graphs.get_mut(&own.graph) {
+                    state.tasks[own.index as usize].state = State::Waiting(1);
+                    state.live += 1;
+                }
+            }
+        }
+    }
+
+    /// Has values made again, and before them the inputs that are gone as well.
+    pub(crate) fn revive(&mut self, tasks: Vec<TaskId>, out: &mut Vec<Instruction>) {
+        let mut stack = Vec::new();
+        for task in tasks {
+            let Some(state) = self.graphs.get_mut(&task.graph) else { continue };
+            let own = &mut state.tasks[task.index as usize];
+            if own.state == State::Released && own.uses > 0 {
+                own.state = State::Waiting(u32::MAX);
+                state.live += 1;
+                stack.push(task);
+            }
+        }
+        let mut ready = Vec::new();
+        while let Some(task) = stack.pop() {
+            let Some(state) = self.graphs.get_mut(&task.graph) else { continue };
+            if let Some(source) = state.imports.get(&task.index).copied() {
+                self.revive_import(task, source, &mut stack, out);
+                continue;
+            }
+            let layers = state.layers.clone();
+            let mut inputs = Vec::new();
+            layers.predecessors(task.index, &mut inputs);
+            if let Some(cause) = inputs.iter().find_map(|index| state.causes.get(index).copied()) {
+                // An input failed when it was made again for somebody else.
+                state.tasks[task.index as usize].state = State::Ready(ANYWHERE);
+                inputs.iter().for_each(|&index| state.tasks[index as usize].uses += 1);
+                self.fail(task, cause, out);
+                continue;
+            }
+            let mut missing = 0;
+            for index in inputs {
+                let input = &mut state.tasks[index as usize];
+                input.uses += 1;
+                match input.state {
+                    State::Memory(_) => {}
+                    State::Released | State::Unneeded => {
+                        if input.state == State::Unneeded {
+                            state.layer_states[layers.locate(index).0.0 as usize].needed += 1;
+                        }
+                        state.tasks[index as usize].state = State::Waiting(u32::MAX);
+                        state.live += 1;
+                        missing += 1;
+                        stack.push(TaskId { graph: task.graph, index });
+                    }
+                    _ => missing += 1,
+                }
+            }
+            state.tasks[task.index as usize].state = State::Waiting(missing);
+            if missing == 0 {
+                ready.push(task);
+            }
+        }
+        ready.into_iter().for_each(|task| self.make_ready(task));
+    }
+
+    /// An imported task is needed again: so is the task that it stands for.
+    fn revive_import(&mut self, own: TaskId, source: TaskId, stack: &mut Vec<TaskId>, out: &mut Vec<Instruction>) {
+        let source = self.resolve(source);
+        if let Some(state) = self.graphs.get_mut(&own.graph) {
+            state.tasks[own.index as usize].state = State::Waiting(1);
+        }
+        let Some(state) = self.graphs.get_mut(&source.graph) else {
+            self.fail(own, Cause::Lost(source), out);
+            return;
+        };
+        state.exports.entry(source.index).or_default().push(own);
+        let task = &mut state.tasks[source.index as usize];
+        task.uses += 1;
+        match task.state {
+            State::Memory(_) => self.import_arrived(own, out),
+            State::Released | State::Unneeded => {
+                task.state = State::Waiting(u32::MAX);
+                state.live += 1;
+                stack.push(source);
+            }
+            State::Failed => {
+                let cause = state.causes.get(&source.index).copied().unwrap_or(Cause::Lost(source));
+                self.fail(own, cause, out);
+            }
+            _ => {}
+        }
+    }
+}

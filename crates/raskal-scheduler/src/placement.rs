@@ -1,0 +1,221 @@
+//! Chooses which ready task runs on which worker.
+//!
+//! A task with inputs goes to one of the few workers that hold the largest of them, or to one idle worker, whichever can
+//! begin it first. Roots are leased in contiguous ranges, so that neighbours are made together. A worker that runs out
+//! takes from the longest queue.
+
+use crate::message::Instruction;
+use crate::scheduler::Scheduler;
+use crate::task::{ANYWHERE, Rank, State};
+use raskal_types::{Attempt, SlotClass, TaskId, WorkerId};
+
+/// Transfer between workers, assumed until it is measured.
+const BYTES_PER_US: f32 = 1_000.0;
+/// Assumed run time of a task of which nothing is known.
+const UNKNOWN_US: f32 = 500.0;
+/// At most so many roots in one lease.
+const LEASE_MAX: usize = 256;
+/// Holders of inputs that are considered for a task.
+const CANDIDATES_MAX: usize = 4;
+
+const CLASSES: [SlotClass; 2] = [SlotClass::Python, SlotClass::Native];
+
+impl Scheduler {
+    /// Queues a task whose inputs are all in memory.
+    pub(crate) fn make_ready(&mut self, task: TaskId) {
+        let class = self.class(task);
+        let chosen = self.choose(task, class);
+        let Some(state) = self.graphs.get_mut(&task.graph) else { return };
+        let rank = state.rank(task.graph, task.index);
+        state.tasks[task.index as usize].state = State::Ready(chosen.unwrap_or(ANYWHERE));
+        match chosen.and_then(|worker| self.workers.get_mut(&worker)) {
+            Some(worker) => {
+                let lane = worker.lane(class);
+                worker.lanes[lane].ready.insert(rank);
+            }
+            None => {
+                self.homeless[class as usize].insert(rank);
+            }
+        }
+    }
+
+    /// Queues the tasks that found no worker, now that there is another.
+    pub(crate) fn rehome(&mut self) {
+        for class in CLASSES {
+            if self.workers.values().any(|worker| worker.serves(class)) {
+                for rank in std::mem::take(&mut self.homeless[class as usize]) {
+                    let task = self.task_of(rank);
+                    task.into_iter().for_each(|task| self.make_ready(task));
+                }
+            }
+        }
+    }
+
+    pub(crate) fn task_of(&self, rank: Rank) -> Option<TaskId> {
+        let state = self.graphs.get(&rank.graph)?;
+        Some(TaskId { graph: rank.graph, index: *state.ordered.get(rank.order as usize)? })
+    }
+
+    fn choose(&self, task: TaskId, class: SlotClass) -> Option<WorkerId> {
+        if self.workers.len() == 1 {
+            return self.workers.iter().next().filter(|(_, worker)| worker.serves(class)).map(|(&id, _)| id);
+        }
+        // Bytes that each holder has, largest first.
+        let mut held: Vec<(WorkerId, u64)> = Vec::new();
+        let mut total = 0;
+        for input in self.inputs(task) {
+            let size_bytes = self.size_bytes(input.task);
+            total += size_bytes;
+            for holder in input.holders {
+                match held.iter_mut().find(|(worker, _)| *worker == holder) {
+                    Some((_, bytes)) => *bytes += size_bytes,
+                    None => held.push((holder, size_bytes)),
+                }
+            }
+        }
+        held.sort_by_key(|&(worker, bytes)| (std::cmp::Reverse(bytes), worker));
+        held.truncate(CANDIDATES_MAX);
+        let idle = self.hungry.iter().find(|worker| self.workers[worker].serves(class));
+        held.extend(
+            idle.filter(|idle| !held.iter().any(|(worker, _)| worker == *idle))
+                .map(|&idle| (idle, 0))
+                .into_iter()
+                .collect::<Vec<_>>(),
+        );
+        if held.iter().all(|(worker, _)| !self.workers[worker].serves(class)) {
+            held = self.workers.keys().map(|&worker| (worker, 0)).collect();
+        }
+        let cost = |&(id, bytes): &(WorkerId, u64)| {
+            let worker = &self.workers[&id];
+            let lane = &worker.lanes[worker.lane(class)];
+            let mean_us = if lane.mean_us < 0.0 { UNKNOWN_US } else { lane.mean_us };
+            let ahead = (lane.assigned as usize + lane.ready.len()).saturating_sub(lane.slots as usize - 1);
+            (total - bytes) as f32 / BYTES_PER_US + ahead as f32 * mean_us / lane.slots as f32
+        };
+        held.into_iter()
+            .filter(|(worker, _)| self.workers[worker].serves(class))
+            .min_by(|a, b| {
+                cost(a).total_cmp(&cost(b)).then(self.workers[&a.0].held_bytes.cmp(&self.workers[&b.0].held_bytes))
+            })
+            .map(|(worker, _)| worker)
+    }
+
+    fn size_bytes(&self, task: TaskId) -> u64 {
+        self.graphs.get(&task.graph).map_or(0, |state| u64::from(state.tasks[task.index as usize].size_units) * 256)
+    }
+
+    /// Gives work to workers with free capacity, one task each in turn.
+    pub(crate) fn dispatch(&mut self, out: &mut Vec<Instruction>) {
+        while let Some(&first) = self.hungry.first() {
+            let mut next = Some(first);
+            let mut progress = false;
+            while let Some(worker) = next {
+                for class in CLASSES {
+                    progress |= self.feed(worker, class, out);
+                }
+                let full = self.workers.get(&worker).is_none_or(|state| {
+                    CLASSES.iter().all(|&class| {
+                        let lane = state.lane(class);
+                        state.lanes[lane].assigned >= state.capacity(lane)
+                    })
+                });
+                if full {
+                    self.hungry.remove(&worker);
+                }
+                next =
+                    self.hungry.range((std::ops::Bound::Excluded(worker), std::ops::Bound::Unbounded)).next().copied();
+            }
+            if !progress {
+                return;
+            }
+        }
+    }
+
+    /// Gives a worker one task of `class`, if it has room for it and there is one.
+    fn feed(&mut self, id: WorkerId, class: SlotClass, out: &mut Vec<Instruction>) -> bool {
+        let Some(worker) = self.workers.get(&id) else { return false };
+        let lane = worker.lane(class);
+        if worker.lanes[lane].assigned >= worker.capacity(lane) {
+            return false;
+        }
+        while let Some(rank) = self.next_rank(id, lane, class) {
+            let Some(task) = self.task_of(rank) else { continue };
+            let Some(state) = self.graphs.get_mut(&task.graph) else { continue };
+            let own = &mut state.tasks[task.index as usize];
+            let State::Ready(_) = own.state else { continue };
+            own.state = State::Assigned(id);
+            own.attempt += 1;
+            let attempt = Attempt(own.attempt);
+            state.layer_state(task.index).running += 1;
+            if let Some(worker) = self.workers.get_mut(&id) {
+                worker.lanes[lane].assigned += 1;
+                worker.assigned.insert(task);
+            }
+            out.push(Instruction::Run { worker: id, task, attempt });
+            return true;
+        }
+        false
+    }
+
+    /// The next task for a worker: of its own queue and lease whichever comes first, then a new lease, then another's.
+    fn next_rank(&mut self, id: WorkerId, lane: usize, class: SlotClass) -> Option<Rank> {
+        let own = &mut self.workers.get_mut(&id)?.lanes[lane];
+        let (ready, leased) = (own.ready.first().copied(), own.lease.front().copied());
+        match (ready, leased) {
+            (Some(ready), Some(leased)) if leased < ready => return own.lease.pop_front(),
+            (Some(_), _) => return own.ready.pop_first(),
+            (None, Some(_)) => return own.lease.pop_front(),
+            (None, None) => {}
+        }
+        if self.lease(id, lane, class) {
+            return self.workers.get_mut(&id)?.lanes[lane].lease.pop_front();
+        }
+        self.take_from_another(id, class)
+    }
+
+    /// Leases a worker the next roots; false if there are none.
+    fn lease(&mut self, id: WorkerId, lane: usize, class: SlotClass) -> bool {
+        let workers = self.workers.len();
+        let Some(worker) = self.workers.get_mut(&id) else { return false };
+        // A worker of shared slots serves both classes: take whichever root comes first.
+        let shared = worker.lane(SlotClass::Python) == worker.lane(SlotClass::Native);
+        let first =
+            |class: SlotClass| self.roots[class as usize].iter().next().map(|(&key, orders)| (key, orders[0], class));
+        let best = if shared {
+            first(SlotClass::Python)
+                .into_iter()
+                .chain(first(SlotClass::Native))
+                .min_by_key(|&(key, order, _)| (key, order))
+        } else {
+            first(class)
+        };
+        let Some((key, _, class)) = best else { return false };
+        let roots = &mut self.roots[class as usize];
+        let Some(orders) = roots.get_mut(&key) else { return false };
+        let fair = orders.len() / (2 * workers * worker.lanes[lane].slots.max(1) as usize);
+        // With shared slots roots of the other class may come between these: take one at a time where both exist.
+        let count = fair.clamp(1, LEASE_MAX).min(orders.len());
+        let lease = orders.drain(..count).map(|order| Rank { urgency: key.0, graph: key.1, order });
+        worker.lanes[lane].lease.extend(lease);
+        if orders.is_empty() {
+            roots.remove(&key);
+        }
+        true
+    }
+
+    /// The last task in the longest queue of another worker.
+    fn take_from_another(&mut self, id: WorkerId, class: SlotClass) -> Option<Rank> {
+        if self.workers.len() == 1 {
+            return None;
+        }
+        let length = |worker: &crate::worker::Worker| worker.lanes[worker.lane(class)].queued();
+        let (&other, _) = self
+            .workers
+            .iter()
+            .filter(|(other, worker)| **other != id && worker.serves(class) && length(worker) > 0)
+            .max_by_key(|(other, worker)| (length(worker), std::cmp::Reverse(**other)))?;
+        let other = self.workers.get_mut(&other)?;
+        let lane = other.lane(class);
+        other.lanes[lane].lease.pop_back().or_else(|| other.lanes[lane].ready.pop_last())
+    }
+}

@@ -1,0 +1,170 @@
+//! The state of tasks and graphs.
+
+use raskal_graph::{Graph, LayerId, order};
+use raskal_types::{ClientId, GraphId, SlotClass, TaskId, WorkerId};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Where a task stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    /// No wanted result needs it.
+    Unneeded,
+    /// So many of its inputs are not in memory.
+    Waiting(u32),
+    /// Queued in the scheduler: for this worker, or as a root for any (`u32::MAX`).
+    Ready(WorkerId),
+    /// Given to a worker.
+    Assigned(WorkerId),
+    /// Its value is held by at least this worker.
+    Memory(WorkerId),
+    /// Its value was made and is not needed any more.
+    Released,
+    /// It has no result; see [`GraphState::causes`].
+    Failed,
+}
+
+/// A root that waits for any worker.
+pub(crate) const ANYWHERE: WorkerId = WorkerId(u32::MAX);
+
+/// One task. The columns that few tasks need (further holders, deaths, retries) are kept aside in [`GraphState`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Task {
+    pub(crate) state: State,
+    /// Position in the order of running; `u32::MAX` if unneeded.
+    pub(crate) order: u32,
+    /// How many uses of its value are still to come: by waiting tasks, by clients, by other graphs.
+    pub(crate) uses: u32,
+    /// How often it was given to a worker.
+    pub(crate) attempt: u32,
+    /// Size of its value, in units of 256 bytes rounded up (placement needs no more precision).
+    pub(crate) size_units: u32,
+}
+
+const _: () = assert!(size_of::<Task>() == 24);
+
+/// When a task should run, compared with all others: smaller is earlier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Rank {
+    /// The user's priority, negated.
+    pub(crate) urgency: i32,
+    /// Earlier graphs first.
+    pub(crate) graph: GraphId,
+    /// Depth first within a graph.
+    pub(crate) order: u32,
+}
+
+/// What is known of one layer's tasks.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct LayerState {
+    /// Mean run time in microseconds, weighted to the recent; negative when unknown.
+    pub(crate) mean_us: f32,
+    pub(crate) class: SlotClass,
+    pub(crate) urgency: i32,
+    pub(crate) retries: u32,
+    pub(crate) needed: u32,
+    pub(crate) running: u32,
+    pub(crate) done: u32,
+    pub(crate) failed: u32,
+}
+
+/// Tasks, hashed by a fixed function: iteration order never depends on the process, and ids need no defence against
+/// chosen collisions since the scheduler makes them itself.
+pub(crate) type TaskSet = std::collections::HashSet<TaskId, foldhash::fast::FixedState>;
+
+/// A graph with the state of its tasks.
+pub(crate) struct GraphState {
+    pub(crate) client: ClientId,
+    pub(crate) layers: Arc<Graph>,
+    pub(crate) tasks: Vec<Task>,
+    /// The needed tasks in the order of running.
+    pub(crate) ordered: Vec<u32>,
+    pub(crate) layer_states: Vec<LayerState>,
+    /// Tasks that stand for tasks of other graphs.
+    pub(crate) imports: HashMap<u32, TaskId>,
+    /// Tasks of other graphs that stand for tasks of this one.
+    pub(crate) exports: HashMap<u32, Vec<TaskId>>,
+    /// Further holders of values that are held by more than one worker.
+    pub(crate) copies: HashMap<u32, Vec<WorkerId>>,
+    /// Why failed tasks failed.
+    pub(crate) causes: HashMap<u32, crate::Cause>,
+    /// How many workers died under a task.
+    pub(crate) deaths: HashMap<u32, u32>,
+    /// How often a task raised and was run again.
+    pub(crate) raised: HashMap<u32, u32>,
+    /// Results that the client wants.
+    pub(crate) wanted: std::collections::HashSet<u32, foldhash::fast::FixedState>,
+    /// How many other graphs import from this one: its lineage is kept for them.
+    pub(crate) importers: u32,
+    /// Needed tasks that are neither released nor failed.
+    pub(crate) live: u32,
+}
+
+impl GraphState {
+    pub(crate) fn new(client: ClientId, layers: Arc<Graph>, imports: Vec<(u32, TaskId)>, wanted: &[u32]) -> GraphState {
+        let idle = Task { state: State::Unneeded, order: u32::MAX, uses: 0, attempt: 0, size_units: 0 };
+        let mut tasks = vec![idle; layers.task_count() as usize];
+        let ordered = order(&layers, wanted);
+        let mut layer_states: Vec<LayerState> = layers
+            .layers()
+            .iter()
+            .map(|layer| LayerState {
+                mean_us: -1.0,
+                class: layer.class,
+                urgency: -layer.annotations.priority,
+                retries: layer.annotations.retries,
+                ..LayerState::default()
+            })
+            .collect();
+        let mut inputs = Vec::new();
+        for (position, &task) in ordered.iter().enumerate() {
+            inputs.clear();
+            layers.predecessors(task, &mut inputs);
+            for &input in &inputs {
+                tasks[input as usize].uses += 1;
+            }
+            let own = &mut tasks[task as usize];
+            own.order = position as u32;
+            own.state = State::Waiting(inputs.len() as u32);
+            layer_states[layers.locate(task).0.0 as usize].needed += 1;
+        }
+        let wanted: std::collections::HashSet<u32, _> = wanted.iter().copied().collect();
+        for &task in &wanted {
+            tasks[task as usize].uses += 1;
+        }
+        GraphState {
+            client,
+            layers,
+            tasks,
+            live: ordered.len() as u32,
+            ordered,
+            layer_states,
+            imports: imports.into_iter().collect(),
+            exports: HashMap::new(),
+            copies: HashMap::new(),
+            causes: HashMap::new(),
+            deaths: HashMap::new(),
+            raised: HashMap::new(),
+            wanted,
+            importers: 0,
+        }
+    }
+
+    pub(crate) fn layer_of(&self, task: u32) -> LayerId {
+        self.layers.locate(task).0
+    }
+
+    pub(crate) fn layer_state(&mut self, task: u32) -> &mut LayerState {
+        let layer = self.layer_of(task);
+        &mut self.layer_states[layer.0 as usize]
+    }
+
+    pub(crate) fn rank(&self, id: GraphId, task: u32) -> Rank {
+        let layer = self.layer_of(task);
+        Rank { urgency: self.layer_states[layer.0 as usize].urgency, graph: id, order: self.tasks[task as usize].order }
+    }
+
+    pub(crate) fn class(&self, task: u32) -> SlotClass {
+        self.layer_states[self.layer_of(task).0 as usize].class
+    }
+}

@@ -1,0 +1,96 @@
+//! Checks every invariant. For tests and simulation: it looks at everything after every step.
+
+use crate::scheduler::Scheduler;
+use crate::task::{ANYWHERE, State};
+use raskal_types::{SlotClass, TaskId};
+
+impl Scheduler {
+    /// Panics if an invariant does not hold, naming the task or worker.
+    ///
+    /// # Panics
+    /// As said; that is its purpose.
+    pub fn validate(&self) {
+        for (&graph, state) in &self.graphs {
+            let mut uses = vec![0u32; state.tasks.len()];
+            let mut live = 0;
+            for (index, task) in state.tasks.iter().enumerate() {
+                let id = TaskId { graph, index: index as u32 };
+                let pending = matches!(task.state, State::Waiting(_) | State::Ready(_) | State::Assigned(_));
+                live += u32::from(pending || matches!(task.state, State::Memory(_)));
+                let mut inputs = Vec::new();
+                state.layers.predecessors(id.index, &mut inputs);
+                let missing = inputs
+                    .iter()
+                    .filter(|&&input| !matches!(state.tasks[input as usize].state, State::Memory(_)))
+                    .count();
+                let imported = state.imports.contains_key(&id.index);
+                if pending && !imported {
+                    inputs.iter().for_each(|&input| uses[input as usize] += 1);
+                }
+                match task.state {
+                    State::Waiting(count) if imported => assert_eq!(count, 1, "{id} is imported and waits for {count}"),
+                    State::Waiting(count) => {
+                        assert_eq!(count as usize, missing, "{id} waits for {count}, but {missing} inputs are missing");
+                        assert!(count > 0, "{id} waits for nothing");
+                    }
+                    State::Ready(worker) => {
+                        assert_eq!(missing, 0, "{id} is ready, but {missing} inputs are missing");
+                        if worker != ANYWHERE {
+                            let worker = &self.workers[&worker];
+                            let lane = &worker.lanes[worker.lane(state.class(id.index))];
+                            assert!(lane.ready.contains(&state.rank(graph, id.index)), "{id} is in no queue");
+                        }
+                    }
+                    State::Assigned(worker) => {
+                        assert!(self.workers[&worker].assigned.contains(&id), "{id} is not with its worker");
+                    }
+                    State::Memory(ANYWHERE) => assert!(imported, "{id} is nowhere"),
+                    State::Memory(worker) => {
+                        let copies = state.copies.get(&id.index).map(Vec::as_slice).unwrap_or_default();
+                        assert!(!copies.contains(&worker), "{id} names worker {worker} twice");
+                        for holder in copies.iter().chain([&worker]) {
+                            assert!(self.workers[holder].holds.contains(&id), "worker {holder} does not hold {id}");
+                        }
+                    }
+                    State::Failed => assert!(state.causes.contains_key(&id.index), "{id} failed without cause"),
+                    State::Released | State::Unneeded => {}
+                }
+            }
+            for (index, task) in state.tasks.iter().enumerate() {
+                let id = TaskId { graph, index: index as u32 };
+                let wanted = u32::from(state.wanted.contains(&id.index) && task.state != State::Failed);
+                let exported = state.exports.get(&id.index).map_or(0, Vec::len) as u32;
+                if task.state != State::Failed {
+                    assert_eq!(task.uses, uses[index] + wanted + exported, "uses of {id}, which is {:?}", task.state);
+                }
+                if let State::Memory(_) | State::Waiting(_) | State::Ready(_) | State::Assigned(_) = task.state {
+                    assert!(task.uses > 0, "{id} is {:?} without use", task.state);
+                }
+            }
+            assert_eq!(state.live, live, "live tasks of graph {graph}");
+        }
+        for (id, worker) in &self.workers {
+            let given: u32 = worker.lanes.iter().map(|lane| lane.assigned).sum();
+            assert_eq!(given as usize, worker.assigned.len(), "tasks given to worker {id}");
+            let mut bytes = 0;
+            for task in &worker.holds {
+                let state = &self.graphs[&task.graph];
+                let holder = matches!(state.tasks[task.index as usize].state, State::Memory(holder) if holder == *id);
+                let copy = state.copies.get(&task.index).is_some_and(|copies| copies.contains(id));
+                assert!(
+                    holder ^ copy,
+                    "worker {id} holds {task}, which is {:?}",
+                    state.tasks[task.index as usize].state
+                );
+                bytes += u64::from(state.tasks[task.index as usize].size_units) * 256;
+            }
+            assert_eq!(worker.held_bytes, bytes, "bytes held by worker {id}");
+            for class in [SlotClass::Python, SlotClass::Native] {
+                let lane = worker.lane(class);
+                if worker.lanes[lane].assigned < worker.capacity(lane) {
+                    assert!(self.hungry.contains(id), "worker {id} has room but is not known to");
+                }
+            }
+        }
+    }
+}
