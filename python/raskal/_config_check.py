@@ -1,0 +1,59 @@
+"""Checks the values of raskal's own settings, so that a mistake is told where it is made.
+
+Start at `check_value`. Settings that are not listed, other packages' among them, are never checked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from raskal.utils import parse_bytes
+
+
+def _size(value: Any) -> None:
+    if parse_bytes(value) <= 0:
+        raise ValueError("must be above 0")
+
+
+def _count(value: Any) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ValueError("must be a whole number above 0")
+
+
+def _at_least_one(value: Any) -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not value >= 1:
+        raise ValueError("must be a number of at least 1")
+
+
+def _flag(value: Any) -> None:
+    if not isinstance(value, bool):
+        raise ValueError("must be true or false")
+
+
+def _text(value: Any) -> None:
+    if not isinstance(value, str):
+        raise ValueError("must be text")
+
+
+# By name with '-'. None (null in YAML) always means raskal's own choice.
+_CHECKS: dict[str, Callable[[Any], None]] = {
+    "temporary-directory": _text,
+    "num-workers": _count,
+    "memory-limit": _size,
+    "tokenize.ensure-deterministic": _flag,
+    "array.chunk-size": _size,
+    "array.chunk-size-tolerance": _at_least_one,
+    "dataframe.convert-string": _flag,
+}
+
+
+def check_value(key: str, value: Any, place: str) -> None:
+    """Raise `ValueError` if `value` cannot be right for the setting `key`; `place` says where it was given."""
+    check = _CHECKS.get(key.replace("_", "-"))
+    if check is None or value is None:
+        return
+    try:
+        check(value)
+    except (ValueError, TypeError, AttributeError) as error:
+        raise ValueError(f"{place}: bad value {value!r} for setting {key!r}: {error}") from error
