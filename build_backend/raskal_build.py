@@ -26,8 +26,6 @@ from maturin import (  # the hooks that need no change
     get_requires_for_build_editable,
     get_requires_for_build_sdist,
     get_requires_for_build_wheel,
-    prepare_metadata_for_build_editable,
-    prepare_metadata_for_build_wheel,
 )
 
 __all__ = [
@@ -52,6 +50,15 @@ NOT_SOURCE = {"__pycache__", "target"}
 NOT_SOURCE_SUFFIXES = {".so", ".pyd", ".dylib", ".pyc", ".tmp"}
 
 ConfigSettings = Mapping[str, Any] | None
+
+
+def prepare_metadata_for_build_wheel(metadata_directory: str, config_settings: ConfigSettings = None) -> str:
+    """Write the wheel's metadata without compiling anything, and return the folder's name."""
+    make(SCRIPTS)  # maturin wants its `data` folder to exist even then
+    return maturin.prepare_metadata_for_build_wheel(metadata_directory, config_settings)
+
+
+prepare_metadata_for_build_editable = prepare_metadata_for_build_wheel
 
 
 def build_wheel(

@@ -484,7 +484,7 @@ def test_registered_normal_form_is_used_for_subclasses_too():
         object,
         threading.Lock,
         lambda: iter(x for x in []),
-        lambda: open(os.devnull),  # noqa: SIM115
+        lambda: open(os.devnull),
         lambda: [{"deep": threading.Lock()}],
     ],
     ids=["object", "lock", "generator", "file", "nested"],
