@@ -62,7 +62,7 @@ extension-release: ## the same, optimised
 # --- what people run --------------------------------------------------------------------------------------------
 
 demo: $(VENV)/run.installed extension-release ## the main job on 1 GB of real input (SIZE=small for 20 MB)
-	SIZE=$(SIZE) $(BIN)/python examples/demo.py
+	SIZE=$(SIZE) $(BIN)/python -m examples.demo
 
 bench: $(VENV)/run.installed extension-release ## the benchmarks against peers (ARGS="--size small --case tasks")
 	@for peer in $$(grep -vE '^(#|-)' requirements/bench.txt); do \
