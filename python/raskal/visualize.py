@@ -1,0 +1,284 @@
+"""Pictures of task graphs as SVG, without Graphviz.
+
+Start at `visualize` for collections, at `draw` for a graph described as a dictionary. Small graphs are drawn task by
+task; large ones layer by layer, since nobody reads ten thousand boxes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from raskal._visualize_svg import Edge, Node, render
+from raskal.utils import key_split
+
+__all__ = ["Drawing", "draw", "visualize"]
+
+# Above this many tasks the layers are drawn: about what fits on a screen and can still be read.
+TASKS_MAX = 200
+_DIRECTIONS = ("TB", "BT", "LR", "RL")
+
+
+class Drawing:
+    """A finished picture, which notebooks show by themselves.
+
+    Attributes
+    ----------
+    svg : str
+        The SVG document.
+    filename : str or None
+        Where it was written.
+    """
+
+    def __init__(self, svg: str, filename: str | None = None) -> None:
+        self.svg = svg
+        self.filename = filename
+
+    def _repr_svg_(self) -> str:
+        return self.svg
+
+    def _repr_html_(self) -> str:
+        return f'<div style="overflow:auto;max-height:80vh">{self.svg}</div>'
+
+    def __repr__(self) -> str:
+        place = f" in '{self.filename}'" if self.filename else ""
+        return f"<Drawing: {len(self.svg):,} characters of SVG{place}>"
+
+    def save(self, filename: str | Path, format: str | None = None) -> None:
+        """Write the picture as ``.svg``, or with cairosvg as ``.png`` or ``.pdf``.
+
+        Raises
+        ------
+        ValueError
+            If the format is none of these.
+        ImportError
+            If it needs cairosvg, which is not installed.
+        """
+        path, format = _target(filename, format)
+        if format == "svg":
+            path.write_text(self.svg, encoding="utf-8")
+        else:
+            cairosvg = _cairosvg(format)
+            convert = cairosvg.svg2png if format == "png" else cairosvg.svg2pdf
+            convert(bytestring=self.svg.encode(), write_to=str(path), **({"scale": 2} if format == "png" else {}))
+        self.filename = str(path)
+
+
+def visualize(
+    *args: Any,
+    filename: str | Path | None = "mydask",
+    traverse: bool = True,
+    optimize_graph: bool = False,
+    maxval: float | None = None,
+    engine: str | None = None,
+    format: str | None = None,
+    rankdir: str = "TB",
+    color: str | None = None,
+    collapse: bool | None = None,
+) -> Drawing:
+    """Draw the task graph of collections.
+
+    Parameters
+    ----------
+    *args : object
+        Collections, or lists, tuples, sets and dictionaries with collections in them.
+    filename : str or None
+        Where to write; ``.svg`` is added to a name without a known ending. None writes nothing.
+    traverse : bool
+        Whether to look into containers.
+    optimize_graph : bool
+        Draw the graph as it is run, after culling and fusing, instead of as it was built.
+    maxval : float, optional
+        The upper end of the colour scale of ``color="order"``.
+    engine : None
+        Present for Dask's callers: raskal draws by itself.
+    format : {"svg", "png", "pdf"}, optional
+        By default what the file name says, else SVG. PNG and PDF need the package cairosvg.
+    rankdir : {"TB", "BT", "LR", "RL"}
+        Direction of the data: top to bottom, bottom to top, left to right or right to left.
+    color : {None, "order"}
+        Colour by layer, or by the order in which tasks are to run.
+    collapse : bool, optional
+        Draw layers instead of tasks. By default for more than 200 tasks.
+
+    Returns
+    -------
+    Drawing
+        Shows itself in notebooks.
+
+    Notes
+    -----
+    Differs from Dask: SVG instead of PNG by default, no Graphviz, data flows from top to bottom, and a large graph is
+    drawn by layers.
+
+    Examples
+    --------
+    >>> import raskal
+    >>> total = raskal.delayed(sum)([raskal.delayed(abs)(-1), 2])
+    >>> raskal.visualize(total, filename=None)  # doctest: +ELLIPSIS
+    <Drawing: ... characters of SVG>
+    """
+    if engine is not None:
+        raise ValueError(f"raskal draws graphs by itself, not with engine={engine!r}\nhint: leave engine= out")
+    if color not in (None, "order"):
+        raise ValueError(f"unknown color {color!r}\nhint: use None (by layer) or 'order'")
+    if filename is not None:
+        filename, format = _target(filename, format)  # a wrong name is told before the work
+        if format != "svg":
+            _cairosvg(format)
+    description = describe(args, traverse=traverse, optimize_graph=optimize_graph)
+    if color == "order":
+        for i, node in enumerate(description["nodes"]):
+            node["value"] = node.get("order", i)
+            if maxval is not None:
+                node["value"] = min(node["value"], maxval)
+    drawing = Drawing(draw(description, rankdir=rankdir, collapse=collapse))
+    if filename is not None:
+        drawing.save(filename, format)
+    return drawing
+
+
+def describe(args: Iterable[Any], *, traverse: bool = True, optimize_graph: bool = False) -> dict[str, Any]:
+    """The graph of all collections in `args`, as `draw` takes it.
+
+    Raises
+    ------
+    TypeError
+        If there is no collection in `args`.
+    """
+    from raskal import _raskal  # here, since drawing a described graph needs no extension
+
+    builder = _raskal.ProgramBuilder()
+    wanted: list[int] = []
+    found = list(_collections(args, traverse))
+    if not found:
+        kinds = ", ".join(sorted({type(arg).__name__ for arg in args})) or "nothing"
+        raise TypeError(f"visualize needs a raskal collection, but was given {kinds}")
+    for collection in found:
+        wanted.extend(collection.__raskal_lower__(builder))
+    return builder.describe(wanted) if optimize_graph else builder.describe()
+
+
+def _collections(args: Iterable[Any], traverse: bool) -> Iterator[Any]:
+    for arg in args:
+        if hasattr(arg, "__raskal_lower__") and not isinstance(arg, type):
+            yield arg
+        elif traverse and isinstance(arg, Mapping):
+            yield from _collections([*arg.keys(), *arg.values()], traverse)
+        elif traverse and isinstance(arg, (list, tuple, set, frozenset)):
+            yield from _collections(arg, traverse)
+
+
+def draw(graph: Mapping[str, Any], *, rankdir: str = "TB", collapse: bool | None = None) -> str:
+    """Draw a described graph.
+
+    Parameters
+    ----------
+    graph : dict
+        ``nodes``: dictionaries with ``id``, and any of ``label``, ``key``, ``layer``, ``function``, ``kind`` ("task" or
+        "value") and ``value`` (a number to colour by). ``edges``: pairs of ids, from what is needed to what needs it.
+    rankdir : {"TB", "BT", "LR", "RL"}
+        Direction of the data.
+    collapse : bool, optional
+        Draw layers instead of nodes. By default for more than 200 nodes.
+
+    Returns
+    -------
+    str
+        An SVG document.
+
+    Raises
+    ------
+    ValueError
+        If an edge names a node that is not there, or two nodes have one id.
+
+    Examples
+    --------
+    >>> svg = draw({"nodes": [{"id": 0, "label": "x", "kind": "value"}, {"id": 1, "label": "inc"}], "edges": [(0, 1)]})
+    >>> svg.count("<rect")
+    2
+    """
+    if rankdir not in _DIRECTIONS:
+        raise ValueError(f"unknown rankdir {rankdir!r}\nhint: use one of {', '.join(map(repr, _DIRECTIONS))}")
+    described = list(graph["nodes"])
+    places = {node["id"]: i for i, node in enumerate(described)}
+    if len(places) != len(described):
+        twice = [i for i, count in Counter(node["id"] for node in described).items() if count > 1]
+        raise ValueError(f"{len(twice)} ids stand for more than one node, such as {twice[0]!r}")
+    pairs = []
+    for start, end in graph["edges"]:
+        for id in (start, end):
+            if id not in places:
+                raise ValueError(f"edge ({start!r}, {end!r}) names {id!r}, which is no node's id")
+        pairs.append((places[start], places[end]))
+    if not described:
+        return render([], [], rankdir, "no tasks")
+    if collapse if collapse is not None else len(described) > TASKS_MAX:
+        return _draw_layers(described, pairs, rankdir)
+    nodes = [_task(node) for node in described]
+    return render(nodes, [Edge(start, end) for start, end in dict.fromkeys(pairs)], rankdir)
+
+
+def _task(node: Mapping[str, Any]) -> Node:
+    key = str(node.get("key", ""))
+    layer = str(node.get("layer") or key_split(key or str(node["id"])))
+    label = node.get("label")
+    lines = [str(label)] if label is not None else [key_split(layer)]
+    index = re.search(r", (\d[\d, ]*)\)$", key)
+    if label is None and index:
+        lines.append(f"({index[1]})")
+    title = "\n".join(str(part) for part in (key, node.get("function"), layer) if part) or lines[0]
+    return Node(lines, title, layer, _is_value(node), _number(node.get("value")))
+
+
+def _draw_layers(described: list[Mapping[str, Any]], pairs: list[tuple[int, int]], rankdir: str) -> str:
+    names = [str(node.get("layer") or key_split(str(node.get("key", node["id"])))) for node in described]
+    members: dict[str, list[int]] = {}
+    for i, name in enumerate(names):
+        members.setdefault(name, []).append(i)
+    places = {name: i for i, name in enumerate(members)}
+    nodes = []
+    for name, tasks in members.items():
+        kind = "value" if all(_is_value(described[i]) for i in tasks) else "task"
+        count = f"{len(tasks):,} {kind}{'s' if len(tasks) > 1 else ''}"
+        values = [value for i in tasks if (value := _number(described[i].get("value"))) is not None]
+        functions = sorted({str(described[i]["function"]) for i in tasks if described[i].get("function")})
+        title = "\n".join([name, count, *functions[:3]])
+        mean = sum(values) / len(values) if values else None
+        nodes.append(Node([key_split(name), count], title, name, kind == "value", mean))
+    between = Counter((places[names[start]], places[names[end]]) for start, end in pairs)
+    edges = [Edge(start, end, f"{n:,}" if n > 1 else "") for (start, end), n in between.items() if start != end]
+    note = f"{len(described):,} tasks in {len(members):,} layers; one box is one layer"
+    return render(nodes, edges, rankdir, note)
+
+
+def _is_value(node: Mapping[str, Any]) -> bool:
+    return node.get("kind") == "value" or ("kind" not in node and node.get("function") == "values")
+
+
+def _number(value: object) -> float | None:
+    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+
+
+def _target(filename: str | Path, format: str | None) -> tuple[Path, str]:
+    path = Path(filename)
+    named = path.suffix.lower().removeprefix(".")
+    known = ("svg", "png", "pdf")
+    format = (format or (named if named in known else "svg")).lower()
+    if format not in known:
+        raise ValueError(f"cannot write a graph as {format!r}\nhint: use one of {', '.join(map(repr, known))}")
+    return (path if named == format else path.with_name(f"{path.name}.{format}")), format
+
+
+def _cairosvg(format: str) -> Any:
+    try:
+        import cairosvg
+    except (ImportError, OSError) as error:  # OSError: the package without the cairo library
+        raise ImportError(
+            f"a graph as {format.upper()} needs the package cairosvg: {error}\n"
+            "hint: pip install cairosvg, or write an .svg file, which needs nothing"
+        ) from error
+    return cairosvg
