@@ -1,0 +1,73 @@
+// Progress by layer: one bar for each layer of each graph, newest graph first.
+
+import { byId, clock, count, element, keyed, layerColour, layerName, setText } from "./format.js";
+
+const LAYERS_MAX = 200;
+
+export function showProgress(snapshot) {
+  const parent = byId("graphs");
+  const graphs = [...snapshot.graphs].reverse();
+  if (!graphs.length) {
+    if (!parent.querySelector(".empty")) parent.replaceChildren(hint(snapshot.scheduler.address));
+    return;
+  }
+  parent.querySelector(".empty")?.remove();
+  keyed(parent, graphs, (graph) => graph.id, createGraph, updateGraph);
+}
+
+function hint(address) {
+  const code = `from raskal.distributed import Client\nclient = Client("${address || "tls://127.0.0.1:8786"}")`;
+  return element("div", { class: "empty" },
+    element("p", {}, "Nothing has been submitted yet. From Python, connect and compute:"),
+    element("pre", {}, code));
+}
+
+function createGraph() {
+  return element("article", { class: "graph" },
+    element("header", {}, element("h3"), element("span", { class: "muted" })),
+    element("div", { class: "layers" }),
+    element("p", { class: "muted more", hidden: "" }));
+}
+
+function updateGraph(target, graph) {
+  const finished = graph.layers.every(({ counts }) => counts.done + counts.failed === counts.total);
+  target.classList.toggle("finished", finished);
+  setText(target.querySelector("h3"), `Graph ${graph.id}`);
+  setText(target.querySelector("header span"),
+    `${graph.client} · ${clock(graph.submitted_us)}${finished ? " · finished" : ""}`);
+  const shown = graph.layers.slice(0, LAYERS_MAX);
+  keyed(target.querySelector(".layers"), shown, (layer) => layer.prefix, createLayer, updateLayer);
+  const more = target.querySelector(".more");
+  more.hidden = shown.length === graph.layers.length;
+  setText(more, `and ${count(graph.layers.length - shown.length)} more layers`);
+}
+
+function createLayer(layer) {
+  const { name, token } = layerName(layer.prefix);
+  const made = element("div", { class: "layer" },
+    element("div", { class: "layer-head" },
+      element("i", { class: "swatch" }), element("span", { class: "name", title: layer.prefix }, name),
+      element("code", { class: "muted" }, token), element("span", { class: "ratio" })),
+    element("div", { class: "bar", role: "progressbar", "aria-valuemin": "0", "aria-label": name },
+      ...["done", "failed", "running", "ready"].map((state) => element("i", { class: state }))),
+    element("p", { class: "counts" }));
+  made.style.setProperty("--layer", layerColour(layer.prefix));
+  return made;
+}
+
+function updateLayer(target, { counts }) {
+  const bar = target.querySelector(".bar");
+  for (const part of bar.children) {
+    part.style.width = `${counts.total ? (100 * counts[part.className]) / counts.total : 0}%`;
+  }
+  const named = [["done", counts.done], ["running", counts.running], ["waiting", counts.ready + counts.waiting],
+    ["failed", counts.failed], ["in memory", counts.in_memory]];
+  const text = named.filter(([, number]) => number > 0).map(([state, number]) => `${count(number)} ${state}`).join(" · ");
+  setText(target.querySelector(".counts"), text);
+  setText(target.querySelector(".ratio"), `${count(counts.done)} / ${count(counts.total)}`);
+  target.classList.toggle("has-failed", counts.failed > 0);
+  target.classList.toggle("complete", counts.done === counts.total);
+  bar.setAttribute("aria-valuemax", counts.total);
+  bar.setAttribute("aria-valuenow", counts.done + counts.failed);
+  bar.setAttribute("aria-valuetext", text);
+}
