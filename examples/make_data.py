@@ -52,54 +52,67 @@ class Size:
         """The folder of the Parquet files."""
         return str(self.folder / "parquet")
 
+    @property
+    def manifest(self) -> Path:
+        """What was written, and the answers that it must give."""
+        return self.folder / "manifest.json"
+
 
 # 77 bytes a row as CSV: about 1 GB, and about 20 MB.
 SIZES = {"full": Size("full", 13_000_000), "small": Size("small", 240_000)}
 
 
-def table(size: Size, part: int) -> pa.Table:
-    """Return the rows of one file: seconds in order, everything else random."""
+def table(size: Size, part: int) -> tuple[pa.Table, np.ndarray, np.ndarray]:
+    """Return the rows of one file (seconds in order, everything else random) and, by name, balances' sum and count."""
     rows = size.rows // FILES
     random = np.random.default_rng([SEED, part])
     start = np.datetime64("2024-01-01T00:00:00", "s") + part * rows
+    name = random.integers(0, len(NAMES), rows, dtype=np.int32)
     balance = np.round(random.normal(2_500.0, 1_000.0, rows), 2)
-    return pa.table(
-        {
-            "timestamp": pa.array(start + np.arange(rows)),
-            "name": pa.DictionaryArray.from_arrays(random.integers(0, len(NAMES), rows, dtype=np.int32), NAMES).cast(
-                pa.string()
-            ),
-            "id": pa.array(random.integers(900, 1_100, rows)),
-            "x": pa.array(random.uniform(-1.0, 1.0, rows)),
-            "y": pa.array(random.uniform(-1.0, 1.0, rows)),
-            "balance": pa.array(balance, mask=random.random(rows) < MISSING),
-        }
-    )
+    missing = random.random(rows) < MISSING
+    columns = {
+        "timestamp": pa.array(start + np.arange(rows)),
+        "name": pa.DictionaryArray.from_arrays(name, NAMES).cast(pa.string()),
+        "id": pa.array(random.integers(900, 1_100, rows)),
+        "x": pa.array(random.uniform(-1.0, 1.0, rows)),
+        "y": pa.array(random.uniform(-1.0, 1.0, rows)),
+        "balance": pa.array(balance, mask=missing),
+    }
+    sums = np.bincount(name[~missing], balance[~missing], len(NAMES))
+    return pa.table(columns), sums, np.bincount(name[~missing], minlength=len(NAMES))
 
 
 def ensure(size: Size, log: bool = True) -> Size:
     """Write the files of `size` unless they are there already, whole and of this generator; return `size`."""
-    # The manifest is written last: a run that was interrupted leaves none, and is made again.
-    manifest = size.folder / "manifest.json"
-    wanted = {**asdict(size), "seed": SEED, "files": FILES, "missing": MISSING, "names": len(NAMES), "version": 1}
-    if manifest.exists() and json.loads(manifest.read_text()) == wanted:
+    wanted = {**asdict(size), "seed": SEED, "files": FILES, "missing": MISSING, "names": len(NAMES), "version": 2}
+    if size.manifest.exists() and json.loads(size.manifest.read_text()).get("made from") == wanted:
         if log:
             print(f"data: {size.csv} is there already")
         return size
-    manifest.unlink(missing_ok=True)
+    # The manifest is written last: a run that was interrupted leaves none, and is made again.
+    size.manifest.unlink(missing_ok=True)
     Path(size.parquet).mkdir(parents=True, exist_ok=True)
+    sums, counts = np.zeros(len(NAMES)), np.zeros(len(NAMES))
     for part in range(FILES):
-        rows = table(size, part)
+        rows, part_sums, part_counts = table(size, part)
+        sums += part_sums
+        counts += part_counts
         csv_path = size.folder / f"accounts-{part:02d}.csv"
         pa.csv.write_csv(rows, csv_path, pa.csv.WriteOptions(quoting_style="none"))
         pa.parquet.write_table(rows, Path(size.parquet) / f"accounts-{part:02d}.parquet", compression="zstd")
         if log:
-            megabytes = os.path.getsize(csv_path) / 1e6
+            size_mb = os.path.getsize(csv_path) / 1e6
             print(
-                f"data: wrote {csv_path.relative_to(ROOT.parent)} ({megabytes:.0f} MB) and its Parquet copy", flush=True
+                f"data: wrote {csv_path.relative_to(ROOT.parent)}, {size_mb:.0f} MB, and its Parquet copy", flush=True
             )
-    manifest.write_text(json.dumps(wanted))
+    means = dict(zip(NAMES, (sums / counts).tolist(), strict=True))
+    size.manifest.write_text(json.dumps({"made from": wanted, "mean balance": means}, indent=1))
     return size
+
+
+def expected_means(size: Size) -> dict[str, float]:
+    """Return the mean balance of each name, summed up when the files of `size` were written: no reader's answer."""
+    return json.loads(size.manifest.read_text())["mean balance"]
 
 
 def wanted_size() -> Size:
