@@ -46,6 +46,7 @@ COMMAND = "raskal.exe" if sys.platform == "win32" else "raskal"
 # What a source distribution holds, besides PKG-INFO: everything that the two crates and the package are built from.
 SOURCES = ["Cargo.toml", "Cargo.lock", "pyproject.toml", "rustfmt.toml", "README.md", "LICENSE", "CHANGELOG.md"]
 SOURCE_FOLDERS = ["build_backend", "crates", "python"]
+BUILT = [ROOT / "build_backend" / "data", ROOT / "python" / "raskal" / "bin"]
 NOT_SOURCE = {"__pycache__", "target"}
 NOT_SOURCE_SUFFIXES = {".so", ".pyd", ".dylib", ".pyc", ".tmp"}
 
@@ -103,7 +104,7 @@ def source_files() -> Iterator[Path]:
     for folder in SOURCE_FOLDERS:
         for path in sorted((ROOT / folder).rglob("*")):
             parts = path.relative_to(ROOT).parts
-            if path.is_relative_to(SCRIPTS.parent):
+            if any(path.is_relative_to(built) for built in BUILT):
                 continue
             if path.is_file() and not NOT_SOURCE.intersection(parts[:-1]) and path.suffix not in NOT_SOURCE_SUFFIXES:
                 yield path

@@ -50,7 +50,8 @@ _CHECKS: dict[str, Callable[[Any], None]] = {
 
 def check_value(key: str, value: Any, place: str) -> None:
     """Raise `ValueError` if `value` cannot be right for the setting `key`; `place` says where it was given."""
-    check = _CHECKS.get(key.replace("_", "-"))
+    key = key.replace("_", "-")
+    check = _CHECKS.get(key)
     if check is None or value is None:
         return
     try:

@@ -51,8 +51,21 @@ Setting = MutableMapping[str, Any]
 
 _PREFIX = "RASKAL_"
 _INHERITED = "RASKAL_INTERNAL_INHERIT_CONFIG"
-# Variables of this prefix that are no settings: where files are, how the package is built, what a cluster's token is.
-_NOT_SETTINGS = ("RASKAL_CONFIG", "RASKAL_ROOT_CONFIG", "RASKAL_BUILD_PROFILE", _INHERITED)
+# Variables of this prefix that are no settings: where files are, how the package is built and logs, how to reach a
+# cluster. The token above all: settings are printed, and handed to other processes.
+_NOT_SETTINGS = frozenset(
+    {
+        "RASKAL_BUILD_PROFILE",
+        "RASKAL_CONFIG",
+        "RASKAL_LOG",
+        "RASKAL_ROOT_CONFIG",
+        "RASKAL_SCHEDULER",
+        "RASKAL_SCHEDULER_ADDRESS",
+        "RASKAL_SCHEDULER_FILE",
+        "RASKAL_TOKEN",
+        _INHERITED,
+    }
+)
 
 
 def _search_paths() -> list[str]:

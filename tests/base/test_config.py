@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -98,7 +99,7 @@ def test_bad_value_is_refused_where_it_is_set(key, value, settings):
     with pytest.raises(ValueError) as caught:
         config.set({key: value}, config=settings)
     assert repr(value) in str(caught.value)
-    assert key in str(caught.value)
+    assert key.replace("_", "-") in str(caught.value)
     assert settings == {"num-workers": 2, "array": {"chunk-size": "1MiB"}}
 
 
@@ -109,6 +110,16 @@ def test_every_checked_setting_has_a_default_that_passes():
     for key in _CHECKS:
         check_value(key, config.get(key, config=defaults), "defaults")
     assert len(_CHECKS) >= 7
+
+
+def test_the_documentation_lists_every_setting_with_its_default():
+    page = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text()
+    listed = dict(re.findall(r"^\| `([a-z.-]+)` \| `([^`]+)` \|", page, re.MULTILINE))
+    defaults = config.merge(*config.defaults)
+    for key, value in listed.items():
+        assert config.get(key, config=defaults) == yaml.safe_load(value)
+    leaves = {key for key in config._names(defaults) if not isinstance(config.get(key, config=defaults), dict)}
+    assert leaves == set(listed)
 
 
 def test_update_merges_by_priority():
@@ -163,6 +174,11 @@ def test_environment_is_read_as_python_values_at_any_depth():
         "array": {"chunk_size": "64MiB"},
         "mine": {"list": [1, 2], "flag": True, "nothing": None},
     }
+
+
+def test_secrets_and_addresses_in_the_environment_are_no_settings():
+    env = {"RASKAL_TOKEN": "secret", "RASKAL_SCHEDULER_FILE": "/f.json", "RASKAL_BUILD_PROFILE": "dev", "RASKAL_X": "1"}
+    assert config.collect_env(env) == {"x": 1}
 
 
 def test_inherited_settings_are_weaker_than_variables():
