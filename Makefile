@@ -37,7 +37,7 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 # .venv/NAME.installed says that requirements/NAME.txt is installed as it stands.
-$(VENV)/%.installed: requirements/%.txt requirements/pins.txt $(BIN)/python
+$(VENV)/%.installed: requirements/%.txt requirements/run.txt requirements/pins.txt | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --requirement $< --constraint requirements/pins.txt
 	@touch $@
 
@@ -71,12 +71,12 @@ bench: $(VENV)/run.installed extension-release ## the benchmarks against peers (
 	done
 	$(BIN)/python -m benchmarks $(ARGS)
 
-docs: $(VENV)/docs.installed ## the documentation, into docs/_build
-	$(BIN)/mkdocs build --strict --quiet --config-file docs/mkdocs.yml
-	@echo "docs/_build/index.html"
+docs: $(VENV)/docs.installed ## the documentation, into site/
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+	@echo "site/index.html"
 
 docs-serve: $(VENV)/docs.installed ## the documentation at http://127.0.0.1:8000, rebuilt on change
-	$(BIN)/mkdocs serve --config-file docs/mkdocs.yml
+	$(BIN)/mkdocs serve
 
 wheel: $(VENV)/build.installed ## a release wheel in dist/
 	$(BIN)/python -m pip wheel --no-deps --no-build-isolation --wheel-dir dist .
@@ -94,9 +94,9 @@ test-rust:
 test-python: $(VENV)/test.installed extension
 	$(BIN)/python -m pytest $(ARGS)
 
-dashboard-test: $(VENV)/test.installed extension ## the dashboard in a real browser (needs Chromium)
-	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null \
-	  || { echo "no Chromium on the path: install it (Debian: apt-get install chromium)"; exit 1; }
+dashboard-test: $(VENV)/browser.installed ## the dashboard in a real browser (needs chromium and chromedriver)
+	@command -v chromium >/dev/null && command -v chromedriver >/dev/null \
+	  || { echo "chromium or chromedriver is missing: install both (Debian: apt-get install chromium chromium-driver)"; exit 1; }
 	$(BIN)/python -m pytest -m browser $(ARGS)
 
 lint: lint-python lint-rust ## formatting, lints, types, licences, dependency arrows
@@ -128,7 +128,7 @@ format: $(VENV)/lint.installed ## write the formatting that lint asks for
 	$(BIN)/ruff format
 
 clean: ## forget the virtual environment and what was built into the checkout (data/ and the shared cache stay)
-	rm -rf $(VENV) dist docs/_build python/raskal/_raskal.so python/raskal/bin .pytest_cache .ruff_cache .mypy_cache
+	rm -rf $(VENV) dist site python/raskal/_raskal.so python/raskal/bin .pytest_cache .ruff_cache .mypy_cache
 	find python tests examples benchmarks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
 distclean: clean ## also the generated data and the compiled dependencies

@@ -17,6 +17,7 @@ import tempfile
 import time
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import psutil
 
@@ -54,8 +55,10 @@ class Cluster:
         try:
             self._start("scheduler", "--port", "0", "--dashboard-address", "127.0.0.1:0")
             contact = self._contact()
-            self.address: str = contact["address"]
-            self.dashboard: str = contact.get("dashboard", "")
+            self.address: str = contact["addresses"][0]
+            self.dashboard: str = contact.get("dashboard") or "none"
+            # Clients find the scheduler's certificate and token in its file, which is not in the usual folder.
+            os.environ["RASKAL_SCHEDULER_FILE"] = str(self.scheduler_file)
             for number in range(workers):
                 self.workers.append(self._start("worker", "--nthreads", str(threads), "--name", f"worker-{number}"))
         except BaseException:
@@ -77,7 +80,7 @@ class Cluster:
         self._all.append(process)
         return process
 
-    def _contact(self) -> dict[str, str]:
+    def _contact(self) -> dict[str, Any]:
         """Return what the scheduler wrote into its file, once it has."""
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
@@ -124,6 +127,7 @@ class Cluster:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+        os.environ.pop("RASKAL_SCHEDULER_FILE", None)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def __enter__(self) -> Cluster:
