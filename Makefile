@@ -116,7 +116,8 @@ lint-rust: $(BIN)/python
 # Not part of lint: cargo-deny takes minutes to build, and its advisories need a database that is fetched from GitHub.
 deny: ## licences and security advisories with cargo-deny (installed into the cache when missing)
 	@tool=$$(command -v cargo-deny || echo $(CARGO_TARGET_DIR)/tools/bin/cargo-deny); \
-	[ -x "$$tool" ] || cargo install --locked --root $(CARGO_TARGET_DIR)/tools cargo-deny@0.20.2; \
+	[ -x "$$tool" ] || CARGO_TARGET_DIR=$(CARGO_TARGET_DIR)/tools/build \
+	  cargo install --locked --root $(CARGO_TARGET_DIR)/tools cargo-deny@0.20.2; \
 	"$$tool" check bans licenses sources; \
 	if timeout 30 git ls-remote --quiet https://github.com/rustsec/advisory-db HEAD >/dev/null 2>&1; \
 	then "$$tool" check advisories; \

@@ -55,8 +55,7 @@ def _(array: pd.Categorical) -> object:
 def _(array: ExtensionArray) -> object:
     arrow = getattr(array, "_pa_array", None)
     if arrow is not None:
-        # how a concatenation cut it is no content, and is lost when it is pickled
-        return qualified_name(type(array)), array.dtype, arrow.combine_chunks()
+        return qualified_name(type(array)), array.dtype, arrow
     data, mask = getattr(array, "_data", None), getattr(array, "_mask", None)
     if data is not None and mask is not None:
         data = data.copy()
