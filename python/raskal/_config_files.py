@@ -69,12 +69,13 @@ def read_yaml(path: str | os.PathLike[str]) -> dict[str, Any] | None:
         tree = yaml.compose(text, Loader=yaml.SafeLoader)
         values = yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise ValueError(f"configuration file '{path}'{_where(error)} is not valid YAML: {_what(error)}") from error
+        raise ValueError(f"configuration file '{path}'{_where(error)} is malformed: {_what(error)}") from error
     if values is None:
         return None
     if not isinstance(values, dict):
         raise ValueError(
-            f"configuration file '{path}', line {_line(tree)} holds a {type(values).__name__}, not settings\n"
+            f"configuration file '{path}', line {_line(tree)} is malformed: "
+            f"it must have a dict of settings at the top, not a {type(values).__name__}\n"
             "hint: write 'name: value' lines, such as 'num-workers: 4'"
         )
     _check(values, tree, str(path), "")

@@ -40,6 +40,8 @@ class Dispatch:
             types = type if isinstance(type, (tuple, list, set, frozenset)) else (type,)
             with self._lock:
                 self._implementations.update(dict.fromkeys(types, func))
+                if object in types and func.__doc__:
+                    self.__doc__ = func.__doc__  # the general implementation tells what the function is for
                 self._resolved.clear()
             return func
 

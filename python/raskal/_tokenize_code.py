@@ -16,6 +16,7 @@ from typing import Any
 _NOT_CONTENT = {
     "__dict__",
     "__weakref__",
+    "__slotnames__",  # written by pickle when it first sees an object
     "__module__",
     "__qualname__",
     "__doc__",
@@ -42,19 +43,27 @@ def qualified_name(obj: Any) -> str:
 def importable(obj: Any) -> bool:
     """Whether another process finds this object by its module and name. A script's or notebook's own it does not."""
     module = getattr(obj, "__module__", None)
-    found: Any = sys.modules.get(module) if module and module not in ("__main__", "__mp_main__") else None
-    for name in getattr(obj, "__qualname__", "<none>").split("."):
-        found = getattr(found, name, None)
-    return found is obj
+    if not module or module in ("__main__", "__mp_main__"):
+        return False
+    return attribute(module, getattr(obj, "__qualname__", "<none>")) is obj
+
+
+def attribute(module: str, name: str) -> Any:
+    """What an imported module has under a dotted name; None where it has nothing."""
+    found: Any = sys.modules.get(module)
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    return found
 
 
 def normalize_function(function: types.FunctionType) -> tuple[object, ...]:
     """What a function's results depend on, as far as can be told without calling it."""
     known = _importable_forms.get(function)
-    if known is not None and known[1] is function.__code__ and known[2] is function.__defaults__:
+    if known is not None and known[2] is function.__code__ and known[3] is function.__defaults__:
         return known
     form: tuple[object, ...] = (
         "function",
+        function.__name__,
         function.__code__,
         function.__defaults__,
         function.__kwdefaults__,

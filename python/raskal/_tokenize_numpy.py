@@ -6,7 +6,6 @@ their layout.
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -14,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from raskal._tokenize_code import qualified_name
-from raskal.tokenize import digest, normalize_reduced, normalize_token
+from raskal.tokenize import digest, normalize_token, random_token
 
 # A block of a non-contiguous array that is copied at a time.
 _SLAB_BYTES = 16 * 2**20
@@ -23,9 +22,6 @@ _SLAB_BYTES = 16 * 2**20
 @normalize_token.register(np.ndarray)
 def _(array: np.ndarray[Any, Any]) -> object:
     head = qualified_name(type(array)), array.dtype, array.shape
-    if isinstance(array, np.memmap) and array.mode in ("r", "c") and isinstance(array.filename, (str, os.PathLike)):
-        status = os.stat(array.filename)  # reading a file larger than memory for its name would be worse than this
-        return *head, str(array.filename), array.offset, array.strides, status.st_mtime_ns, status.st_size
     if isinstance(array, np.ma.MaskedArray):
         return *head, array.filled(0) if array.dtype.names is None else array.data, array.mask, array.fill_value
     array = np.asarray(array)
@@ -82,4 +78,4 @@ def _(ufunc: np.ufunc) -> object:
     for module in ("numpy", "scipy.special"):
         if getattr(sys.modules.get(module), ufunc.__name__, None) is ufunc:
             return "ufunc", module, ufunc.__name__
-    return normalize_reduced(ufunc)
+    return random_token(ufunc, "it was made from a function that it does not show")

@@ -55,7 +55,8 @@ def _(array: pd.Categorical) -> object:
 def _(array: ExtensionArray) -> object:
     arrow = getattr(array, "_pa_array", None)
     if arrow is not None:
-        return qualified_name(type(array)), array.dtype, arrow
+        # how a concatenation cut it is no content, and is lost when it is pickled
+        return qualified_name(type(array)), array.dtype, arrow.combine_chunks()
     data, mask = getattr(array, "_data", None), getattr(array, "_mask", None)
     if data is not None and mask is not None:
         data = data.copy()

@@ -49,20 +49,19 @@ __all__ = [
 
 Setting = MutableMapping[str, Any]
 
-_PREFIX = "RASKAL_"
-_INHERITED = "RASKAL_INTERNAL_INHERIT_CONFIG"
-# Variables of this prefix that are no settings: where files are, how the package is built and logs, how to reach a
+# Who comes from Dask has variables for it: they count below raskal's own.
+_PREFIXES = ("DASK_", "RASKAL_")
+_INHERITED = "INTERNAL_INHERIT_CONFIG"
+# Variables of these prefixes that are no settings: where files are, how the package is built and logs, how to reach a
 # cluster. The token above all: settings are printed, and handed to other processes.
 _NOT_SETTINGS = frozenset(
     {
-        "RASKAL_BUILD_PROFILE",
-        "RASKAL_CONFIG",
-        "RASKAL_LOG",
-        "RASKAL_ROOT_CONFIG",
-        "RASKAL_SCHEDULER",
-        "RASKAL_SCHEDULER_ADDRESS",
-        "RASKAL_SCHEDULER_FILE",
-        "RASKAL_TOKEN",
+        "BUILD_PROFILE",
+        "CONFIG",
+        "LOG",
+        "ROOT_CONFIG",
+        "SCHEDULER_FILE",
+        "TOKEN",
         _INHERITED,
     }
 )
@@ -386,26 +385,34 @@ def collect_env(env: Mapping[str, str] | None = None) -> dict[str, Any]:
     """The settings in environment variables: ``RASKAL_ARRAY__CHUNK_SIZE=64MiB`` sets ``array.chunk-size``.
 
     Names are lower-cased, a double underscore descends, and values are read as Python literals where they are ones.
+    Variables of Dask, ``DASK_ARRAY__CHUNK_SIZE``, count where raskal's own do not say otherwise.
     """
     env = os.environ if env is None else env
     result: dict[str, Any] = {}
-    if _INHERITED in env:
-        try:
-            inherited = deserialize(env[_INHERITED])
-        except ValueError as error:
-            raise ValueError(f"environment variable {_INHERITED} does not hold serialized settings: {error}") from error
-        update(result, inherited)
-    for variable in sorted(env):  # RASKAL_A before RASKAL_A__B, whatever the order of the environment
-        if not variable.startswith(_PREFIX) or variable in _NOT_SETTINGS:
-            continue
-        key = variable.removeprefix(_PREFIX).lower().replace("__", ".")
-        value = interpret_value(env[variable])
-        check_value(key, value, f"environment variable {variable}={env[variable]!r}")
-        try:
-            set({key: value}, config=result)
-        except TypeError as error:
-            raise ValueError(f"environment variable {variable} contradicts another one: {error}") from error
+    for prefix in _PREFIXES:
+        variable = prefix + _INHERITED
+        if variable in env:
+            try:
+                update(result, deserialize(env[variable]))
+            except ValueError as error:
+                raise ValueError(
+                    f"environment variable {variable} does not hold serialized settings: {error}"
+                ) from error
+    for prefix in _PREFIXES:
+        # sorted: RASKAL_A before RASKAL_A__B, whatever the order of the environment
+        for variable in sorted(name for name in env if name.startswith(prefix)):
+            if (name := variable.removeprefix(prefix)) not in _NOT_SETTINGS:
+                _set_from_variable(result, variable, name.lower().replace("__", "."), env[variable])
     return result
+
+
+def _set_from_variable(result: dict[str, Any], variable: str, key: str, text: str) -> None:
+    value = interpret_value(text)
+    check_value(key, value, f"environment variable {variable}={text!r}")
+    try:
+        set({key: value}, config=result)
+    except TypeError as error:
+        raise ValueError(f"environment variable {variable} contradicts another one: {error}") from error
 
 
 def interpret_value(value: str) -> Any:

@@ -24,7 +24,14 @@ from typing import Any
 
 from raskal import config
 from raskal._dispatch import Dispatch
-from raskal._tokenize_code import normalize_builtin, normalize_class, normalize_code, normalize_function, qualified_name
+from raskal._tokenize_code import (
+    attribute,
+    normalize_builtin,
+    normalize_class,
+    normalize_code,
+    normalize_function,
+    qualified_name,
+)
 
 __all__ = ["TokenizationError", "normalize_token", "tokenize"]
 
@@ -283,7 +290,10 @@ def normalize_reduced(obj: Any) -> object:
     except Exception as error:  # whatever a foreign __reduce_ex__ or __getstate__ raises
         return random_token(obj, f"it cannot be pickled ({type(error).__name__}: {error})")
     if isinstance(reduced, str):
-        return "global", type(obj).__module__, reduced
+        module = getattr(obj, "__module__", None) or type(obj).__module__
+        if attribute(module, reduced) is not obj:
+            return random_token(obj, f"it says that it is {module}.{reduced}, which is something else")
+        return "global", module, reduced
     parts = [*reduced, *[None] * (6 - len(reduced))]
     function, arguments, state, items, pairs, setter = parts
     if isinstance(state, dict):  # what functools caches in an instance is no content

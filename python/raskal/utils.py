@@ -14,7 +14,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, Literal
 
 from raskal._dispatch import Dispatch
 from raskal._lock import SerializableLock
@@ -107,15 +107,17 @@ _SECONDS: dict[str, float] = {
 }
 
 
-def parse_timedelta(s: float | str | datetime.timedelta | None, default: str = "seconds") -> float | None:
+def parse_timedelta(
+    s: float | str | datetime.timedelta | None, default: str | Literal[False] = "seconds"
+) -> float | None:
     """Turn a duration such as ``"300ms"`` into seconds.
 
     Parameters
     ----------
     s : str, number, timedelta or None
         A number followed by a unit from nanoseconds to weeks, short or spelled out. None stays None.
-    default : str
-        The unit of a number without one.
+    default : str or False
+        The unit of a number without one; False refuses such numbers.
 
     Returns
     -------
@@ -132,7 +134,11 @@ def parse_timedelta(s: float | str | datetime.timedelta | None, default: str = "
         seconds = s.total_seconds()
         return int(seconds) if seconds == int(seconds) else seconds
     number, unit = _split_unit(str(s), "a duration, such as '300ms' or '2 hours'")
-    factor = _SECONDS.get((unit or default).lower())
+    if not unit and default is False:
+        raise ValueError(f"cannot read {s!r} as a duration: it has no unit\nhint: write it as '{s}s' or '{s}ms'")
+    if not isinstance(default, (str, bool)):
+        raise TypeError(f"the default unit must be text or False, not {default!r}")
+    factor = _SECONDS.get((unit or str(default)).lower())
     if factor is None:
         raise ValueError(
             f"cannot read {s!r} as a duration: unknown unit {unit or default!r}\nhint: use ns, us, ms, s, m, h, d or w"

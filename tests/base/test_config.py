@@ -176,6 +176,16 @@ def test_environment_is_read_as_python_values_at_any_depth():
     }
 
 
+def test_variables_of_dask_count_below_our_own():
+    env = {
+        "RASKAL_ARRAY__CHUNK_SIZE": "1MiB",
+        "DASK_ARRAY__CHUNK_SIZE": "2MiB",
+        "DASK_MINE__X": "3",
+        "DASK_CONFIG": "/c",
+    }
+    assert config.collect_env(env) == {"array": {"chunk_size": "1MiB"}, "mine": {"x": 3}}
+
+
 def test_secrets_and_addresses_in_the_environment_are_no_settings():
     env = {"RASKAL_TOKEN": "secret", "RASKAL_SCHEDULER_FILE": "/f.json", "RASKAL_BUILD_PROFILE": "dev", "RASKAL_X": "1"}
     assert config.collect_env(env) == {"x": 1}
@@ -222,9 +232,9 @@ def test_files_count_in_order_and_the_environment_last(tmp_path):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("array:\n  chunk-size: 1MiB\n bad", ["line 3", "not valid YAML"]),
-        ("a: [1, 2\nb: 3\n", ["line 2", "not valid YAML"]),
-        ("# comment\n- just\n- a list\n", ["line 2", "holds a list, not settings", "hint:"]),
+        ("array:\n  chunk-size: 1MiB\n bad", ["line 3", "is malformed"]),
+        ("a: [1, 2\nb: 3\n", ["line 2", "is malformed"]),
+        ("# comment\n- just\n- a list\n", ["line 2", "not a list", "hint:"]),
         ("array:\n\n  chunk-size: lots\n", ["line 3", "'lots'", "array.chunk-size"]),
         ("1: one\n", ["line 1", "is text, not 1"]),
         ("x: 1\nnum-workers: 2.5\n", ["line 2", "2.5", "num-workers", "whole number"]),

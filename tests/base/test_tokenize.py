@@ -17,6 +17,7 @@ import subprocess
 import sys
 import threading
 
+import cloudpickle
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -53,6 +54,10 @@ Pair = collections.namedtuple("Pair", "a b")
 def add(x: int, y: int = 1) -> int:
     """Adds."""
     return x + y
+
+
+def identity(x: object) -> object:
+    return x
 
 
 def frame(**changes: object) -> pd.DataFrame:
@@ -169,6 +174,7 @@ DIFFERENT = {
         np.subtract,
         lambda x: x,
         lambda y: y,
+        identity,
         lambda x: x + 1,
         lambda x: x + 2,
         lambda x: add(x),
@@ -509,15 +515,51 @@ def test_error_inside_an_own_pickle_method_is_no_crash():
         tokenize(Broken(), ensure_deterministic=True)
 
 
-def test_read_only_memory_map_counts_by_file_and_others_by_content(tmp_path):
-    path = tmp_path / "data.npy"
-    np.save(path, np.arange(10))
-    mapped = np.load(path, mmap_mode="r")
-    assert tokenize(mapped) == tokenize(np.load(path, mmap_mode="r")) != tokenize(mapped[1:])
-    writable = np.load(path, mmap_mode="r+")
-    before = tokenize(writable)
-    writable[0] = 5
-    assert tokenize(writable) != before
+def test_memory_maps_count_by_content(tmp_path):
+    for name in ("a.npy", "b.npy"):
+        np.save(tmp_path / name, np.arange(10).reshape(5, 2))
+    one, other = (np.load(tmp_path / name, mmap_mode="r+") for name in ("a.npy", "b.npy"))
+    assert tokenize(one) == tokenize(other)
+    assert tokenize(one[0]) == tokenize(other[0]) != tokenize(one[1])
+    one[0] = 5
+    assert tokenize(one) != tokenize(other)
+
+
+def test_ufunc_made_from_a_function_is_never_taken_for_another():
+    """Pickle knows such a ufunc by a name that all of them share."""
+    one, other = np.frompyfunc(lambda x: x + 1, 1, 1), np.frompyfunc(lambda x: x + 2, 1, 1)
+    assert tokenize(one) != tokenize(other)
+    with pytest.raises(TokenizationError):
+        tokenize(one, ensure_deterministic=True)
+
+
+def test_how_a_pandas_index_was_concatenated_does_not_count():
+    parts = pd.concat([pd.Series(1, index=["a", "b"]), pd.Series(2, index=["c", "d"])])
+    whole = pd.Series([1, 1, 2, 2], index=["a", "b", "c", "d"])
+    assert tokenize(parts) == tokenize(whole)
+
+
+def test_tokens_survive_pickling_by_value():
+    class Local:
+        def __init__(self, x: int) -> None:
+            self.x = x
+
+    @dataclasses.dataclass
+    class LocalPoint(Point): ...
+
+    for thing in (
+        Local(1),
+        LocalPoint(1),
+        Local,
+        LocalPoint,
+        lambda x: x,
+        frame(),
+        functools.partial(add, 1),
+        Color.RED,
+    ):
+        before = tokenize(thing, ensure_deterministic=True)
+        assert tokenize(cloudpickle.loads(cloudpickle.dumps(thing)), ensure_deterministic=True) == before
+        assert tokenize(thing) == before
 
 
 def test_buffer_like_objects_count_by_content():

@@ -78,6 +78,10 @@ def test_parse_timedelta_reads_numbers_and_units(text, seconds):
 
 def test_parse_timedelta_takes_another_default_unit_and_refuses_unknown_ones():
     assert utils.parse_timedelta(5, default="ms") == pytest.approx(0.005)
+    assert utils.parse_timedelta("5ms", default=False) == pytest.approx(0.005)
+    for number in (5, "5"):
+        with pytest.raises(ValueError, match="hint: write it as '5s'"):
+            utils.parse_timedelta(number, default=False)
     with pytest.raises(ValueError, match="unknown unit 'fortnights'"):
         utils.parse_timedelta("2 fortnights")
 
@@ -166,6 +170,8 @@ def test_dispatch_takes_the_nearest_registered_class():
     f.register((int, float), lambda x: "number")
     f.register(object, lambda x: "object")
     assert [f(1), f(True), f("a")] == ["number", "number", "object"]
+    assert "one implementation per type" in f.__doc__
+    assert utils.Dispatch().register(object, len) is len
 
     @f.register(bool)
     def _(x, suffix=""):
