@@ -12,8 +12,8 @@ class ProgramBuilder:
     def add_persisted(self, prefix: str, handle: Persisted) -> list[int]:
         """Add a layer of values that exist already, and return its task numbers."""
 
-    def describe(self, wanted: list[int] | None = None) -> dict[str, Any]:
-        """The graph so far, or what `wanted` needs of it: `nodes` (dicts of id, key, layer, function) and `edges`."""
+    def describe(self) -> dict[str, Any]:
+        """The graph so far: `nodes` (dicts of id, key, layer, function) and `edges` (pairs of ids)."""
 
 # ---- engine.rs
 

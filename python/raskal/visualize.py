@@ -90,7 +90,7 @@ def visualize(
     traverse : bool
         Whether to look into containers.
     optimize_graph : bool
-        Draw the graph as it is run, after culling and fusing, instead of as it was built.
+        Draw only what the results need, instead of everything that was built.
     maxval : float, optional
         The upper end of the colour scale of ``color="order"``.
     engine : None
@@ -131,10 +131,9 @@ def visualize(
             _cairosvg(format)
     description = describe(args, traverse=traverse, optimize_graph=optimize_graph)
     if color == "order":
-        for i, node in enumerate(description["nodes"]):
-            node["value"] = node.get("order", i)
-            if maxval is not None:
-                node["value"] = min(node["value"], maxval)
+        for node in description["nodes"]:
+            order = node["order"]
+            node["value"] = order if order is None or maxval is None else min(order, maxval)
     drawing = Drawing(draw(description, rankdir=rankdir, collapse=collapse))
     if filename is not None:
         drawing.save(filename, format)
@@ -142,7 +141,7 @@ def visualize(
 
 
 def describe(args: Iterable[Any], *, traverse: bool = True, optimize_graph: bool = False) -> dict[str, Any]:
-    """The graph of all collections in `args`, as `draw` takes it.
+    """The graph of all collections in `args`, as `draw` takes it, with the ``order`` in which tasks are to run.
 
     Raises
     ------
@@ -159,7 +158,36 @@ def describe(args: Iterable[Any], *, traverse: bool = True, optimize_graph: bool
         raise TypeError(f"visualize needs a raskal collection, but was given {kinds}")
     for collection in found:
         wanted.extend(collection.__raskal_lower__(builder))
-    return builder.describe(wanted) if optimize_graph else builder.describe()
+    graph = builder.describe()
+    order = _run_order(graph, wanted)
+    for node in graph["nodes"]:
+        node["order"] = order.get(node["id"])
+    if optimize_graph:
+        graph["nodes"] = [node for node in graph["nodes"] if node["id"] in order]
+        graph["edges"] = [(start, end) for start, end in graph["edges"] if end in order]
+    return graph
+
+
+def _run_order(graph: Mapping[str, Any], wanted: Iterable[int]) -> dict[int, int]:
+    """The place of each needed task in the order in which the engine runs them: raskal_graph::order's depth first."""
+    needs: dict[int, list[int]] = {}
+    for start, end in graph["edges"]:
+        needs.setdefault(end, []).append(start)
+    place: dict[int, int] = {}
+    seen: set[int] = set()
+    for result in wanted:
+        stack = [(result, iter(needs.get(result, ())))] if result not in seen else []
+        seen.add(result)
+        while stack:
+            task, rest = stack[-1]
+            following = next((need for need in rest if need not in seen), None)
+            if following is None:
+                place[task] = len(place)
+                stack.pop()
+            else:
+                seen.add(following)
+                stack.append((following, iter(needs.get(following, ()))))
+    return place
 
 
 def _collections(args: Iterable[Any], traverse: bool) -> Iterator[Any]:
@@ -223,35 +251,40 @@ def draw(graph: Mapping[str, Any], *, rankdir: str = "TB", collapse: bool | None
 
 
 def _task(node: Mapping[str, Any]) -> Node:
-    key = str(node.get("key", ""))
-    layer = str(node.get("layer") or key_split(key or str(node["id"])))
+    key, layer = str(node.get("key", "")), str(node.get("layer", ""))
+    name = _name(node)
     label = node.get("label")
-    lines = [str(label)] if label is not None else [key_split(layer)]
+    lines = [str(label) if label is not None else name]
     index = re.search(r", (\d[\d, ]*)\)$", key)
     if label is None and index:
         lines.append(f"({index[1]})")
     title = "\n".join(str(part) for part in (key, node.get("function"), layer) if part) or lines[0]
-    return Node(lines, title, layer, _is_value(node), _number(node.get("value")))
+    return Node(lines, title, name, _is_value(node), _number(node.get("value")))
+
+
+def _name(node: Mapping[str, Any]) -> str:
+    """What tasks of one kind have in common: a layer of delayed calls holds many functions, named by their keys."""
+    return key_split(str(node.get("key") or node.get("layer") or node["id"]))
 
 
 def _draw_layers(described: list[Mapping[str, Any]], pairs: list[tuple[int, int]], rankdir: str) -> str:
-    names = [str(node.get("layer") or key_split(str(node.get("key", node["id"])))) for node in described]
-    members: dict[str, list[int]] = {}
-    for i, name in enumerate(names):
-        members.setdefault(name, []).append(i)
-    places = {name: i for i, name in enumerate(members)}
+    groups = [(str(node.get("layer", "")), _name(node)) for node in described]
+    members: dict[tuple[str, str], list[int]] = {}
+    for i, group in enumerate(groups):
+        members.setdefault(group, []).append(i)
+    places = {group: i for i, group in enumerate(members)}
     nodes = []
-    for name, tasks in members.items():
+    for (layer, name), tasks in members.items():
         kind = "value" if all(_is_value(described[i]) for i in tasks) else "task"
         count = f"{len(tasks):,} {kind}{'s' if len(tasks) > 1 else ''}"
         values = [value for i in tasks if (value := _number(described[i].get("value"))) is not None]
         functions = sorted({str(described[i]["function"]) for i in tasks if described[i].get("function")})
-        title = "\n".join([name, count, *functions[:3]])
+        title = "\n".join([layer or name, count, *functions[:3]])
         mean = sum(values) / len(values) if values else None
-        nodes.append(Node([key_split(name), count], title, name, kind == "value", mean))
-    between = Counter((places[names[start]], places[names[end]]) for start, end in pairs)
+        nodes.append(Node([name, count], title, name, kind == "value", mean))
+    between = Counter((places[groups[start]], places[groups[end]]) for start, end in pairs)
     edges = [Edge(start, end, f"{n:,}" if n > 1 else "") for (start, end), n in between.items() if start != end]
-    note = f"{len(described):,} tasks in {len(members):,} layers; one box is one layer"
+    note = f"{len(described):,} tasks in {len(members):,} groups; one box is the tasks of one name in one layer"
     return render(nodes, edges, rankdir, note)
 
 

@@ -111,7 +111,7 @@ def test_large_graph_is_drawn_by_layers_with_counts():
     shown = texts(svg)
     assert "512 tasks" in shown
     assert "1 task" in shown
-    assert "1,023 tasks in 10 layers; one box is one layer" in shown
+    assert "1,023 tasks in 10 groups; one box is the tasks of one name in one layer" in shown
     assert len(boxes(draw(graph, collapse=False))) == 1023
 
 
@@ -196,17 +196,20 @@ class Collection:
         self.prefix = prefix
 
     def __raskal_lower__(self, builder) -> list[int]:
-        builder.nodes.append({"id": len(builder.nodes), "layer": self.prefix, "key": self.prefix})
-        return [len(builder.nodes) - 1]
+        for name in ("unneeded", "input", self.prefix):
+            id = len(builder.nodes)
+            builder.nodes.append({"id": id, "layer": name, "key": name})
+        builder.edges.append((id - 1, id))
+        return [id]
 
 
 class Builder:
     def __init__(self) -> None:
         self.nodes: list[dict] = []
+        self.edges: list[tuple[int, int]] = []
 
-    def describe(self, wanted=None):
-        nodes = self.nodes if wanted is None else [{**n, "layer": "optimized"} for n in self.nodes]
-        return {"nodes": nodes, "edges": []}
+    def describe(self):
+        return {"nodes": self.nodes, "edges": self.edges}
 
 
 @pytest.fixture
@@ -225,7 +228,7 @@ def test_visualize_writes_svg_and_returns_a_drawing(builder):
     assert drawing.filename == "mydask.svg"
     assert (builder / "mydask.svg").read_text() == drawing.svg == drawing._repr_svg_()
     assert drawing.svg in drawing._repr_html_()
-    assert texts(drawing.svg) == ["a", "b", "c"]
+    assert [text for text in texts(drawing.svg) if len(text) == 1] == ["a", "b", "c"]
 
 
 def test_visualize_takes_the_format_from_the_name_and_adds_it(builder):
@@ -241,13 +244,30 @@ def test_visualize_without_a_file_name_writes_nothing(builder):
     assert list(builder.iterdir()) == []
 
 
-def test_visualize_draws_the_optimized_graph_on_demand(builder):
-    assert texts(module.visualize(Collection(), filename=None, optimize_graph=True).svg) == ["optimized"]
+def test_visualize_draws_only_what_is_needed_on_demand(builder):
+    drawn = module.visualize(Collection(), filename=None, optimize_graph=True).svg
+    assert texts(drawn) == ["input", "x"]
+    assert len(arrows(drawn)) == 1
+    assert texts(module.visualize(Collection(), filename=None).svg) == ["unneeded", "input", "x"]
+
+
+def test_order_is_depth_first_with_inputs_before_users():
+    """The same tree as in the test of raskal_graph::order."""
+    edges = [(0, 4), (1, 4), (2, 5), (3, 5), (4, 6), (5, 6)]
+    order = module._run_order({"edges": edges}, [6])
+    assert sorted(order, key=order.__getitem__) == [0, 1, 4, 2, 3, 5, 6]
+    assert module._run_order({"edges": edges}, [5, 6]) == {2: 0, 3: 1, 5: 2, 0: 3, 1: 4, 4: 5, 6: 6}
+    chain = [(i, i + 1) for i in range(100_000)]
+    assert module._run_order({"edges": chain}, [100_000])[100_000] == 100_000
 
 
 def test_visualize_colours_by_order(builder):
     svg = module.visualize(Collection("a"), Collection("b"), filename=None, color="order").svg
     assert "rgb(68,1,84)" in svg
+    assert "#e8e8e8" in svg  # tasks that are not needed have no place in the order
+    assert texts(svg)[-2:] == ["0", "3"]
+    capped = module.visualize(Collection("a"), Collection("b"), filename=None, color="order", maxval=1).svg
+    assert texts(capped)[-2:] == ["0", "1"]
     with pytest.raises(ValueError, match="unknown color 'pink'"):
         module.visualize(Collection(), color="pink")
 
