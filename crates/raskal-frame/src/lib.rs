@@ -1,1 +1,5 @@
-//! raskal-frame
+//! Dataframes over DataFusion, run as tasks of the common graph.
+//!
+//! - [`stage`]: cuts a physical plan into stages and makes each (stage, partition) a task.
+
+pub mod stage;
