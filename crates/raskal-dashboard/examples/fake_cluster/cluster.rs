@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 const THREADS: u32 = 4;
 const WARM_UP_US: u64 = 45_000_000;
 const EVENTS: usize = 2_000;
+const ROWS: [&str; 2] = ["row 4812: balance is negative: -3.20", "row 977: balance is negative: -0.15"];
 const GIB: u64 = 1 << 30;
 
 /// Name, hexadecimal token, tasks, mean milliseconds of a task.
@@ -120,6 +121,10 @@ impl Cluster {
     fn submit(&mut self) {
         let plan = PLANS[self.plan % PLANS.len()];
         self.plan += 1;
+        // The client lets go of what it had before.
+        for layer in self.graphs.iter_mut().flat_map(|graph| &mut graph.layers) {
+            layer.counts.in_memory = 0;
+        }
         let layers = plan.iter().enumerate().map(|(index, &(name, token, total, _))| {
             let name = if self.hostile && index == 0 { "<img src=x onerror=alert(1)>" } else { name };
             let (ready, waiting) = if index == 0 { (total, 0) } else { (0, total) };
@@ -177,10 +182,7 @@ impl Cluster {
             layer.counts.done += 1;
             layer.counts.in_memory += 1;
             self.totals.tasks_done += 1;
-            if index > 0 {
-                let inputs = &mut graph.layers[index - 1].counts;
-                inputs.in_memory = inputs.in_memory.saturating_sub(1 + index as u64 % 2);
-            }
+            release_inputs(&mut graph.layers, index);
         } else {
             layer.counts.failed += 1;
             self.totals.tasks_failed += 1;
@@ -206,7 +208,7 @@ impl Cluster {
             worker.executing = busy;
             worker.queued = (ready / count).min(8);
             worker.in_memory = held / count + index as u64;
-            worker.memory_managed_bytes = (worker.in_memory * 24) << 20;
+            worker.memory_managed_bytes = (worker.in_memory * 48) << 20;
             let unmanaged = (700 + 110 * index as u64 + 90 * busy) << 20;
             worker.memory_used_bytes = (worker.memory_managed_bytes + unmanaged).min(worker.memory_limit_bytes);
             let wobble = (self.now_us / 250_000 * (index as u64 + 3) * 7919 % 13) as f64;
@@ -239,6 +241,13 @@ fn left(graph: &Graph) -> u64 {
     graph.layers.iter().map(|layer| layer.counts.total - layer.counts.done - layer.counts.failed).sum()
 }
 
+/// Drops the inputs of the share of a layer that is done.
+fn release_inputs(layers: &mut [Layer], index: usize) {
+    let Counts { done, total, .. } = layers[index].counts;
+    let Some(inputs) = index.checked_sub(1).map(|before| &mut layers[before].counts) else { return };
+    inputs.in_memory = inputs.done.saturating_sub(inputs.total * done / total);
+}
+
 /// Makes as many tasks of the next layer ready as the finished ones of this layer allow.
 fn unlock(layers: &mut [Layer], index: usize) {
     let finished = layers[index].counts.done + layers[index].counts.failed;
@@ -253,7 +262,7 @@ fn unlock(layers: &mut [Layer], index: usize) {
 
 fn failure(event: &TaskEvent, worker: &str, hostile: bool) -> TaskError {
     let text =
-        if hostile { "</pre><script>window.hacked = 2</script>" } else { "row 4812: balance is negative: -3.20" };
+        if hostile { "</pre><script>window.hacked = 2</script>" } else { ROWS[event.sequence as usize % ROWS.len()] };
     TaskError {
         sequence: event.sequence,
         key: event.key.clone(),

@@ -1,4 +1,5 @@
-// Failures, newest first: the exception in one line, its traceback behind a click.
+// Failures, newest first: the exception in one line, its traceback behind a click. One line for all tasks of a layer that
+// failed alike: a mistake in a function fails every task, and says the same each time.
 
 import { byId, clock, count, element, keyed, layerName, setText } from "./format.js";
 
@@ -14,16 +15,34 @@ export function showErrors(errors, snapshot) {
     return;
   }
   parent.querySelector(".empty")?.remove();
-  keyed(parent, [...errors].reverse(), (error) => error.sequence, create, () => {});
+  keyed(parent, alike(errors), ({ last }) => JSON.stringify([last.layer, last.message]), create, update);
 }
 
-function create(error) {
-  const place = `${layerName(error.layer).name} · ${error.worker} · ${clock(error.time_us)}`;
-  const body = error.traceback || "No traceback: the function is native.";
+/** Errors with the same layer and message: the last of them, and how many there are. Newest first. */
+function alike(errors) {
+  const groups = new Map();
+  for (const error of [...errors].reverse()) {
+    const key = JSON.stringify([error.layer, error.message]);
+    const group = groups.get(key);
+    if (group) group.amount += 1;
+    else groups.set(key, { last: error, amount: 1 });
+  }
+  return [...groups.values()];
+}
+
+function create({ last }) {
   return element("details", {},
     element("summary", {},
-      element("span", { class: "message" }, error.message.split("\n", 1)[0]),
-      element("span", { class: "muted" }, place)),
-    element("p", { class: "key-line" }, "Key ", element("code", {}, error.key)),
-    element("pre", { tabindex: "0" }, body));
+      element("span", { class: "message" }, last.message.split("\n", 1)[0]),
+      element("span", { class: "times" }),
+      element("span", { class: "muted" })),
+    element("p", { class: "key-line" }, "Key ", element("code")),
+    element("pre", { tabindex: "0" }));
+}
+
+function update(target, { last, amount }) {
+  setText(target.querySelector(".times"), amount > 1 ? `× ${count(amount)}` : "");
+  setText(target.querySelector(".muted"), `${layerName(last.layer).name} · ${last.worker} · ${clock(last.time_us)}`);
+  setText(target.querySelector(".key-line code"), last.key);
+  setText(target.querySelector("pre"), last.traceback || "No traceback: the function is native.");
 }

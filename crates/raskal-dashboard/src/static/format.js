@@ -52,6 +52,9 @@ export function layerColour(prefix) {
   return colours.get(prefix);
 }
 
+/** Where a layer's colour comes in the order: for legends whose entries must not jump. */
+export const layerOrder = (prefix) => [...colours.keys()].indexOf(prefix);
+
 /** element("td", {class: "number"}, "text", otherElement) */
 export function element(tag, attributes = {}, ...children) {
   const made = document.createElement(tag);

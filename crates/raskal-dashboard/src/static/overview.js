@@ -109,7 +109,7 @@ function update(target, { value, unit, detail, part = null, spark = null, tone =
   if (spark && spark.length > 1) {
     const top = Math.max(1, ...spark);
     const points = spark.map((y, index) => {
-      const x = 100 * (1 - (spark.length - 1 - index) / SAMPLES);
+      const x = 100 * (1 - (spark.length - 1 - index) / Math.max(40, spark.length - 1));
       return `${x.toFixed(2)},${(23 - (21 * y) / top).toFixed(2)}`;
     });
     const line = `M${points.join("L")}`;

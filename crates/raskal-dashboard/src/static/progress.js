@@ -12,7 +12,8 @@ export function showProgress(snapshot) {
     return;
   }
   parent.querySelector(".empty")?.remove();
-  keyed(parent, graphs, (graph) => graph.id, createGraph, updateGraph);
+  keyed(parent, graphs, (graph) => graph.id, createGraph,
+    (target, graph) => updateGraph(target, graph, graph === graphs[0]));
 }
 
 function hint(address) {
@@ -23,18 +24,26 @@ function hint(address) {
 }
 
 function createGraph() {
-  return element("article", { class: "graph" },
-    element("header", {}, element("h3"), element("span", { class: "muted" })),
+  return element("details", { class: "graph" },
+    element("summary", {}, element("h3"), element("span", { class: "muted" })),
     element("div", { class: "layers" }),
     element("p", { class: "muted more", hidden: "" }));
 }
 
-function updateGraph(target, graph) {
-  const finished = graph.layers.every(({ counts }) => counts.done + counts.failed === counts.total);
-  target.classList.toggle("finished", finished);
+function updateGraph(target, graph, newest) {
+  const sum = (value) => graph.layers.reduce((total, { counts }) => total + value(counts), 0);
+  const total = sum((counts) => counts.total);
+  const failed = sum((counts) => counts.failed);
+  const finished = sum((counts) => counts.done) + failed === total;
+  // Opens and closes by itself when its state changes, and otherwise stays as the reader left it.
+  const shape = newest || !finished ? "open" : "closed";
+  if (target.dataset.shape !== shape) {
+    target.dataset.shape = shape;
+    target.open = shape === "open";
+  }
   setText(target.querySelector("h3"), `Graph ${graph.id}`);
-  setText(target.querySelector("header span"),
-    `${graph.client} · ${clock(graph.submitted_us)}${finished ? " · finished" : ""}`);
+  const how = finished ? `finished, ${count(total)} tasks${failed ? `, ${count(failed)} failed` : ""}` : `${count(total)} tasks`;
+  setText(target.querySelector("summary span"), `${how} · ${graph.client} · ${clock(graph.submitted_us)}`);
   const shown = graph.layers.slice(0, LAYERS_MAX);
   keyed(target.querySelector(".layers"), shown, (layer) => layer.prefix, createLayer, updateLayer);
   const more = target.querySelector(".more");

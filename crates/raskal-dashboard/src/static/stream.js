@@ -1,7 +1,7 @@
 // The task stream: a lane for each thread of each worker, a bar for each task, coloured by layer.
 // Drawn on a canvas, because thousands of elements that move four times a second would cost more than the tasks.
 
-import { byId, count, duration, element, keyed, layerColour, layerName, setText } from "./format.js";
+import { byId, count, duration, element, keyed, layerColour, layerName, layerOrder, setText } from "./format.js";
 
 const LEGEND_MAX = 10;
 const AXIS = 22;
@@ -9,23 +9,24 @@ const GAP = 6;
 
 const canvas = byId("canvas");
 const tip = byId("tip");
-const view = { seconds: 30, paused: false, now_us: 0, known: null, boxes: [], selected: null };
+const view = { seconds: 30, paused: false, now_us: 0, workers: null, recent: [], boxes: [], selected: null };
 
-export function showStream(known) {
-  view.known = known;
+export function showStream({ snapshot, events }) {
   if (view.paused) return;
-  view.now_us = known.snapshot.time_us;
+  Object.assign(view, { now_us: snapshot.time_us, workers: snapshot.workers, recent: events.slice() });
   draw();
 }
 
 function draw() {
-  if (!view.known) return;
-  const { workers } = view.known.snapshot;
+  if (!view.workers) return;
+  const { workers } = view;
   const from_us = view.now_us - view.seconds * 1e6;
-  const events = view.known.events.filter((event) => event.stop_us > from_us && event.start_us < view.now_us);
+  const events = view.recent.filter((event) => event.stop_us > from_us && event.start_us < view.now_us);
   const lanes = layOut(workers, events);
   paint(lanes, events, from_us);
   showLegend(events);
+  byId("no-tasks").hidden = events.length > 0;
+  setText(byId("no-tasks"), `No task ended in the last ${view.seconds < 120 ? `${view.seconds} seconds` : "two minutes"}.`);
   const text = `Task stream: ${count(events.length)} tasks in ${view.seconds} seconds on ${count(lanes.count)} threads`;
   if (canvas.getAttribute("aria-label") !== text) canvas.setAttribute("aria-label", text);
   if (view.selected) showTip(view.boxes.find(({ event }) => event.sequence === view.selected) ?? null);
@@ -38,7 +39,12 @@ function layOut(workers, events) {
     threads.set(event.worker, Math.max(threads.get(event.worker) ?? 0, event.thread + 1));
   }
   const total = [...threads.values()].reduce((sum, value) => sum + value, 0);
-  const height = Math.max(5, Math.min(20, Math.floor(380 / Math.max(1, total))));
+  const gaps = GAP * threads.size + AXIS + 4;
+  // The canvas lies over its frame without stretching it: the frame asks for what is comfortable and the canvas takes
+  // what the page then gives, down to five pixels a lane, where the frame scrolls.
+  canvas.parentElement.style.minHeight = `${Math.max(140, Math.min(440, total * 20 + gaps))}px`;
+  const given = canvas.parentElement.clientHeight - gaps;
+  const height = Math.max(5, Math.min(26, Math.floor(given / Math.max(1, total))));
   const names = new Map(workers.map((worker) => [worker.id, worker.name]));
   const groups = [];
   const top = new Map();
@@ -84,9 +90,10 @@ function paint(lanes, events, from_us) {
   pen.rect(left, 0, width - left, lanes.bottom);
   pen.clip();
   const inset = lanes.height >= 9 ? 1 : 0.5;
-  for (const event of events) {
+  // Failures last, over what would hide them.
+  for (const event of [...events].sort((a, b) => Number(b.ok) - Number(a.ok))) {
     const box = { event, x: x(event.start_us), y: lanes.top.get(event.worker) + event.thread * lanes.height + inset };
-    box.width = Math.max(1, x(event.stop_us) - box.x - 0.5);
+    box.width = Math.max(event.ok ? 1 : 4, x(event.stop_us) - box.x - 0.5);
     box.height = lanes.height - 2 * inset;
     view.boxes.push(box);
     pen.fillStyle = event.ok ? layerColour(event.layer) : colour("--bad");
@@ -98,6 +105,7 @@ function paint(lanes, events, from_us) {
     }
   }
   pen.restore();
+  view.boxes.sort((a, b) => a.event.stop_us - b.event.stop_us);
 }
 
 function gutter(pen, lanes, width) {
@@ -131,8 +139,8 @@ function grid(pen, lanes, x, width, colour) {
 function showLegend(events) {
   const amounts = new Map();
   for (const event of events) amounts.set(event.layer, (amounts.get(event.layer) ?? 0) + 1);
-  // In the order of colours, not of amounts: a legend whose entries jump can't be read.
-  const layers = [...amounts.keys()].slice(0, LEGEND_MAX);
+  const most = [...amounts.keys()].sort((a, b) => amounts.get(b) - amounts.get(a)).slice(0, LEGEND_MAX);
+  const layers = most.sort((a, b) => layerOrder(a) - layerOrder(b));
   const parent = byId("legend");
   keyed(parent, layers, (layer) => layer, (layer) => {
     const entry = element("li", {}, element("i", { class: "swatch" }), layerName(layer).name);
@@ -147,7 +155,7 @@ function showTip(box) {
   tip.hidden = !box;
   if (!box) return;
   const { event } = box;
-  const worker = view.known.snapshot.workers.find((other) => other.id === event.worker);
+  const worker = view.workers.find((other) => other.id === event.worker);
   const ago = Math.max(0, view.now_us - event.stop_us);
   const where = `${worker ? worker.name : `worker ${event.worker}`}, thread ${event.thread}`;
   keyed(tip, [
@@ -197,7 +205,6 @@ byId("pause").addEventListener("click", ({ currentTarget }) => {
   view.paused = !view.paused;
   currentTarget.setAttribute("aria-pressed", view.paused);
   setText(currentTarget, view.paused ? "Resume" : "Pause");
-  if (!view.paused && view.known) showStream(view.known);
 });
 
 new ResizeObserver(() => draw()).observe(canvas.parentElement);

@@ -78,7 +78,9 @@ function updateRow(row, worker, snapshot) {
   setText(queued, count(worker.queued));
   setText(inMemory, count(worker.in_memory));
 
-  fill(cpu, [worker.cpu_percent / Math.max(1, worker.threads)], `${count(worker.cpu_percent)} %`);
+  const busy = worker.cpu_percent / Math.max(1, worker.threads);
+  fill(cpu, [busy], `${count(busy)} %`);
+  cpu.title = `${(worker.cpu_percent / 100).toFixed(1)} cores busy, ${count(worker.threads)} threads`;
 
   const { memory_used_bytes: used, memory_managed_bytes: managed, memory_limit_bytes: limit } = worker;
   const whole = Math.max(limit, used, 1);
