@@ -97,7 +97,7 @@ test-python: $(VENV)/test.installed extension
 dashboard-test: $(VENV)/browser.installed ## the dashboard in a real browser (needs chromium and chromedriver)
 	@command -v chromium >/dev/null && command -v chromedriver >/dev/null \
 	  || { echo "chromium or chromedriver is missing: install both (Debian: apt-get install chromium chromium-driver)"; exit 1; }
-	$(BIN)/python -m pytest -m browser $(ARGS)
+	$(BIN)/python -m pytest -m browser tests/dashboard $(ARGS)
 
 lint: lint-python lint-rust ## formatting, lints, types, licences, dependency arrows
 
