@@ -138,6 +138,12 @@ impl Block {
         Some(Block { data, shape: shape.into(), dtype, _owner: Arc::new(bytes) })
     }
 
+    /// The same elements in row-major order under another shape, sharing the memory; `None` if the numbers of elements differ.
+    pub fn reshaped(self, shape: &[usize]) -> Option<Block> {
+        let fits = shape.iter().product::<usize>() == self.len();
+        fits.then(|| Block { shape: shape.into(), ..self })
+    }
+
     /// Extent along each axis.
     pub fn shape(&self) -> &[usize] {
         &self.shape

@@ -1,0 +1,363 @@
+//! One step per materialised operation.
+//!
+//! Start at [`plan`]. Each expression that is not computed inside another's kernel becomes a step (a reduction several).
+
+use super::fuse::{Fuse, identity, lane_of};
+use super::share::kept;
+use super::{Plan, Step, Work};
+use crate::assemble::{Assemble, SourceAxis};
+use crate::blocks::{Pass, ReshapeBlocks};
+use crate::chunks::Chunks;
+use crate::dtype::{Lane, is_complex};
+use crate::expr::{Expr, HostBlocks, HostInput, Op, ViewAxis};
+use crate::host::{HostKernel, HostLayout};
+use crate::reduce::Reduction;
+use crate::reduce::combine::Combine;
+use crate::scalar::Scalar;
+use crate::tile::{Finish, InputAxis, InputView, Output, TileFunction, TileProgram};
+use raskal_graph::{Axis, Csr, EdgeMap, Token};
+use raskal_runtime::{Failure, Function};
+use raskal_store::DType;
+use raskal_types::SlotClass;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+/// The layers that compute `expr`.
+pub(super) fn plan(expr: &Expr, host: &dyn HostLayout) -> Result<Plan, Failure> {
+    let kept = kept(expr);
+    let mut lowering = Lowering { host, kept: &kept, steps: Vec::new(), known: HashMap::new() };
+    let output = lowering.step(expr)?;
+    Ok(Plan { steps: lowering.steps, output })
+}
+
+struct Lowering<'a> {
+    host: &'a dyn HostLayout,
+    kept: &'a HashSet<Token>,
+    steps: Vec<Step>,
+    known: HashMap<Token, usize>,
+}
+
+/// A native step of an expression.
+fn native(expr: &Expr, function: Arc<dyn Function>, inputs: Vec<(usize, EdgeMap)>) -> Step {
+    Step {
+        prefix: expr.name(),
+        grid: expr.chunks().numblocks(),
+        work: Work::Function(function),
+        inputs,
+        class: SlotClass::Native,
+        block_bytes: expr.chunks().largest().iter().product::<usize>() * expr.dtype().size_bytes(),
+        host_reason: None,
+    }
+}
+
+impl Lowering<'_> {
+    /// The step that gives the blocks of `expr`.
+    fn step(&mut self, expr: &Expr) -> Result<usize, Failure> {
+        if let Some(&known) = self.known.get(&expr.token()) {
+            return Ok(known);
+        }
+        let step = match &expr.node().op {
+            Op::Source(source) => Step { work: Work::Source(source.clone()), ..native(expr, Arc::new(Pass), vec![]) },
+            Op::Host { kernel, inputs, .. } => self.host(expr, kernel.as_ref(), inputs)?,
+            Op::Reduce { kind, arg, axes, keepdims, split_every } => {
+                self.reduce(expr, *kind, arg, axes, *keepdims, *split_every)?
+            }
+            Op::Rechunk(arg) if !arg.is_generated() => {
+                let plan = Assemble::rechunk(arg.chunks(), expr.chunks(), expr.dtype().name());
+                self.assemble(expr, arg, plan)?
+            }
+            Op::Take { arg, axis, indices } => {
+                let plan = Assemble::take(arg.chunks(), expr.chunks(), expr.dtype().name(), *axis, indices);
+                self.assemble(expr, arg, plan)?
+            }
+            Op::Concatenate { axis, args } => self.concatenate(expr, *axis, args)?,
+            Op::Reshape(arg) => self.reshape(expr, arg)?,
+            Op::View { arg, axes, .. } if expr.dtype().native().map_or(true, is_complex) => {
+                let plan = Assemble::view(arg.chunks(), expr.chunks(), expr.dtype().name(), axes);
+                self.assemble(expr, arg, plan)?
+            }
+            _ => self.elements(expr)?,
+        };
+        self.steps.push(step);
+        self.known.insert(expr.token(), self.steps.len() - 1);
+        Ok(self.steps.len() - 1)
+    }
+
+    /// A fused kernel that gives the elements of `expr`.
+    fn elements(&mut self, expr: &Expr) -> Result<Step, Failure> {
+        let dtype = expr.dtype().native()?;
+        let lane = lane_of(expr).ok_or_else(|| Failure::internal("elements of a fused kernel are real numbers"))?;
+        let mut fuse = Fuse::new(self.kept);
+        let value = match &expr.node().op {
+            // The result's type is no lane: computed in the operand's, converted when it is stored.
+            Op::Cast(_, arg) if Lane::of(dtype).is_none() => {
+                let own = lane_of(arg).ok_or_else(|| Failure::internal("a conversion of real numbers"))?;
+                fuse.value(arg, &identity(arg.ndim()), own)?
+            }
+            _ => fuse.computed(expr, &identity(expr.ndim()), lane)?,
+        };
+        let output = Output::Elements { value, dtype: dtype.name().to_owned() };
+        let (program, inputs) = self.program(fuse, expr.chunks(), output)?;
+        Ok(native(expr, Arc::new(TileFunction::new(program)), inputs))
+    }
+
+    /// Finishes a program: how its inputs are read, block by block, and the edges to their steps.
+    fn program(
+        &mut self,
+        fuse: Fuse<'_>,
+        chunks: &Chunks,
+        output: Output,
+    ) -> Result<(TileProgram, Vec<(usize, EdgeMap)>), Failure> {
+        let (mut views, mut edges) = (Vec::new(), Vec::new());
+        for (input, view) in &fuse.inputs {
+            let source = self.step(input)?;
+            let plan = Assemble::view(input.chunks(), chunks, input.dtype().name(), view);
+            edges.push((source, plan.edge(&input.chunks().numblocks())));
+            let axes = plan.axes.iter().zip(view).enumerate();
+            let axes = axes.map(|(own, (axis, view))| input_axis(axis, view, input.chunks().axis(own)));
+            views.push(InputView { axes: axes.collect::<Result<_, _>>()? });
+        }
+        let program = TileProgram { chunks: chunks.to_vec(), inputs: views, instructions: fuse.instructions, output };
+        Ok((program, edges))
+    }
+
+    fn reduce(
+        &mut self,
+        expr: &Expr,
+        kind: Reduction,
+        arg: &Expr,
+        axes: &[usize],
+        keepdims: bool,
+        split_every: u32,
+    ) -> Result<Step, Failure> {
+        let float = arg.dtype().native()? == DType::F64;
+        let lane = if float { Lane::F64 } else { Lane::I64 };
+        let mut fuse = Fuse::new(self.kept);
+        let view = identity(arg.ndim());
+        let value = fuse.value(arg, &view, lane)?;
+        let place = if kind.needs_places() { Some(places(&mut fuse, arg, axes)?) } else { None };
+        let numbers: Vec<u32> = axes.iter().map(|&axis| axis as u32).collect();
+        let finish = Finish {
+            dtype: expr.dtype().name().to_owned(),
+            count: axes.iter().map(|&axis| arg.shape()[axis] as f64).product(),
+            keepdims,
+        };
+        let mut grid = arg.chunks().numblocks();
+        let single = axes.iter().all(|&axis| grid[axis] == 1);
+        let output =
+            Output::Reduce { kind, value, place, axes: numbers.clone(), finish: single.then(|| finish.clone()) };
+        let (program, inputs) = self.program(fuse, arg.chunks(), output)?;
+        let inputs = if single && !keepdims { without_axes(inputs, axes) } else { inputs };
+        let mut last = native(expr, Arc::new(TileFunction::new(program)), inputs);
+        if single {
+            return Ok(last);
+        }
+        let kept: usize =
+            (0..arg.ndim()).filter(|axis| !axes.contains(axis)).map(|axis| arg.chunks().largest()[axis]).product();
+        let mut level = 0;
+        while axes.iter().any(|&axis| grid[axis] > 1) {
+            last.prefix = format!(
+                "{}-{}{}",
+                kind.name(),
+                if level == 0 { "partial-".into() } else { format!("merge{level}-") },
+                expr.token()
+            );
+            last.grid = grid.clone();
+            last.block_bytes = kept * 8;
+            self.steps.push(last);
+            let source = self.steps.len() - 1;
+            let group: Vec<u32> =
+                (0..grid.len()).map(|axis| if axes.contains(&axis) { split_every } else { 1 }).collect();
+            let merged: Vec<u32> = grid.iter().zip(&group).map(|(&blocks, &group)| blocks.div_ceil(group)).collect();
+            let done = axes.iter().all(|&axis| merged[axis] == 1);
+            let map = if done { merge_all(axes, grid.len(), keepdims) } else { EdgeMap::Tree { group } };
+            let combine = Combine { kind, float, axes: numbers.clone(), finish: done.then(|| finish.clone()) };
+            last = native(expr, Arc::new(combine), vec![(source, map)]);
+            grid = merged;
+            level += 1;
+        }
+        Ok(last)
+    }
+
+    fn assemble(&mut self, expr: &Expr, arg: &Expr, plan: Assemble) -> Result<Step, Failure> {
+        let source = self.step(arg)?;
+        let edge = plan.edge(&arg.chunks().numblocks());
+        if expr.dtype().native().is_ok() {
+            return Ok(native(expr, Arc::new(plan), vec![(source, edge)]));
+        }
+        let function = self.host.assemble(plan)?;
+        Ok(by_host(native(expr, function, vec![(source, edge)]), expr))
+    }
+
+    fn reshape(&mut self, expr: &Expr, arg: &Expr) -> Result<Step, Failure> {
+        let source = self.step(arg)?;
+        let plan = ReshapeBlocks { chunks: expr.chunks().to_vec(), dtype: expr.dtype().name().to_owned() };
+        let inputs = vec![(source, EdgeMap::OneToOne)];
+        if expr.dtype().native().is_ok() {
+            return Ok(native(expr, Arc::new(plan), inputs));
+        }
+        let function = self.host.reshape(plan)?;
+        Ok(by_host(native(expr, function, inputs), expr))
+    }
+
+    /// Blocks of the operands, renumbered: each task passes one block on.
+    fn concatenate(&mut self, expr: &Expr, axis: usize, args: &[Expr]) -> Result<Step, Failure> {
+        let grid = expr.chunks().numblocks();
+        let tasks = expr.chunks().block_count() as u32;
+        let mut inputs = Vec::with_capacity(args.len());
+        let mut first = 0;
+        for arg in args {
+            let source = self.step(arg)?;
+            let own = arg.chunks().numblocks();
+            let mut rows = Csr::default();
+            for task in 0..tasks {
+                let mut at = raskal_graph::layer::coordinates(&grid, task);
+                match at[axis].checked_sub(first).filter(|&block| block < own[axis]) {
+                    Some(block) => {
+                        at[axis] = block;
+                        rows.push(&[raskal_graph::layer::index(&own, &at)]);
+                    }
+                    None => rows.push(&[]),
+                }
+            }
+            inputs.push((source, EdgeMap::Explicit(rows)));
+            first += own[axis];
+        }
+        Ok(native(expr, Arc::new(Pass), inputs))
+    }
+
+    fn host(&mut self, expr: &Expr, kernel: &dyn HostKernel, inputs: &[HostInput]) -> Result<Step, Failure> {
+        let (mut edges, mut transposed) = (Vec::new(), Vec::new());
+        for input in inputs {
+            let turned = kernel.takes_transposed().then(|| turned(input)).flatten();
+            let (source, map) = match &turned {
+                Some((source, axes, _)) => (self.step(source)?, EdgeMap::BlockMap { axes: axes.clone() }),
+                None => (
+                    self.step(&input.expr)?,
+                    match &input.blocks {
+                        HostBlocks::Map(axes) => EdgeMap::BlockMap { axes: axes.clone() },
+                        HostBlocks::Tree(group) => EdgeMap::Tree { group: group.clone() },
+                    },
+                ),
+            };
+            edges.push((source, map));
+            transposed.push(turned.map(|(_, _, order)| order));
+        }
+        let function = kernel.function(&transposed)?;
+        let mut step = native(expr, function, edges);
+        step.class = kernel.class();
+        step.host_reason = (step.class == SlotClass::Python).then(|| kernel.reason());
+        Ok(step)
+    }
+}
+
+fn by_host(mut step: Step, expr: &Expr) -> Step {
+    step.class = SlotClass::Python;
+    step.host_reason = Some(format!("elements of type {}", expr.dtype().name()));
+    step
+}
+
+/// Each element's place: its coordinate along the one reduced axis, or its number in row-major order.
+fn places(fuse: &mut Fuse<'_>, arg: &Expr, axes: &[usize]) -> Result<u16, Failure> {
+    let view = identity(arg.ndim());
+    let mut place: Option<Expr> = None;
+    let mut stride = 1i64;
+    for &axis in axes.iter().rev() {
+        let index = Expr::index(axis, arg.chunks().clone())?;
+        let term = if stride == 1 { index } else { index.binary(crate::ops::Binary::Multiply, Scalar::Int(stride))? };
+        place = Some(match place {
+            None => term,
+            Some(place) => place.binary(crate::ops::Binary::Add, &term)?,
+        });
+        stride *= arg.shape()[axis] as i64;
+    }
+    let place = match place {
+        Some(place) => place,
+        None => Expr::full(Scalar::Int(0), arg.chunks().clone(), DType::I64)?,
+    };
+    fuse.value(&place, &view, Lane::I64)
+}
+
+/// Dependencies of a grid that loses `axes`, along each of which it has one block.
+fn without_axes(inputs: Vec<(usize, EdgeMap)>, axes: &[usize]) -> Vec<(usize, EdgeMap)> {
+    let own = |axis: u32| axis - axes.iter().filter(|&&gone| gone < axis as usize).count() as u32;
+    let entry = |entry: Axis| match entry {
+        Axis::Same(axis) if axes.contains(&(axis as usize)) => Axis::Fixed(0),
+        Axis::Moved(axis, first) if axes.contains(&(axis as usize)) => Axis::Fixed(first as u32),
+        Axis::Same(axis) => Axis::Same(own(axis)),
+        Axis::Moved(axis, offset) => Axis::Moved(own(axis), offset),
+        other => other,
+    };
+    let map = |map: EdgeMap| match map {
+        EdgeMap::BlockMap { axes } => EdgeMap::BlockMap { axes: axes.into_iter().map(entry).collect() },
+        // Listed by the number of the task, which stays the same.
+        other => other,
+    };
+    inputs.into_iter().map(|(source, edge)| (source, map(edge))).collect()
+}
+
+/// The dependency of the last level of a reduction: every block along the reduced axes.
+fn merge_all(axes: &[usize], ndim: usize, keepdims: bool) -> EdgeMap {
+    let mut own = 0;
+    let map = (0..ndim)
+        .map(|axis| {
+            let reduced = axes.contains(&axis);
+            let entry = if reduced { Axis::Every } else { Axis::Same(own) };
+            own += u32::from(!reduced || keepdims);
+            entry
+        })
+        .collect();
+    EdgeMap::BlockMap { axes: map }
+}
+
+/// How one axis of an input, cut by `lengths`, is read by a kernel.
+fn input_axis(axis: &SourceAxis, view: &ViewAxis, lengths: &[usize]) -> Result<InputAxis, Failure> {
+    match (axis, view) {
+        (SourceAxis::At(_, offset), _) => Ok(InputAxis::At(*offset)),
+        (SourceAxis::Along(along, parts), ViewAxis::Along { step, .. }) => {
+            let mut offsets = Vec::with_capacity(parts.len());
+            let mut whole = *step == 1;
+            for block in parts {
+                let length = lengths[block.blocks[0] as usize];
+                whole &= block.parts.iter().map(|part| part.count).sum::<usize>() == length;
+                match block.parts.as_slice() {
+                    [] => offsets.push(0),
+                    [only] => offsets.push(only.start),
+                    more => {
+                        return Err(Failure::internal(format!(
+                            "a kernel's block reads {} blocks of an input along one axis",
+                            more.len()
+                        )));
+                    }
+                }
+            }
+            if whole {
+                offsets.clear();
+            }
+            Ok(InputAxis::Along { axis: *along, offsets, step: *step })
+        }
+        (SourceAxis::Along(..), ViewAxis::At(_)) => Err(Failure::internal("an input's axis is read in two ways")),
+    }
+}
+
+/// An operand that only has its axes permuted: what is permuted, its blocks, and the order of axes.
+fn turned(input: &HostInput) -> Option<(&Expr, Vec<Axis>, Vec<usize>)> {
+    let (Op::View { arg, axes, .. }, HostBlocks::Map(blocks)) = (&input.expr.node().op, &input.blocks) else {
+        return None;
+    };
+    if arg.ndim() != input.expr.ndim() {
+        return None;
+    }
+    let mut order = vec![0; axes.len()];
+    let mut map = Vec::with_capacity(axes.len());
+    for (own, view) in axes.iter().enumerate() {
+        match *view {
+            ViewAxis::Along { axis, start: 0, step: 1 } if arg.shape()[own] == input.expr.shape()[axis] => {
+                order[axis] = own;
+                map.push(blocks[axis]);
+            }
+            _ => return None,
+        }
+    }
+    Some((arg, map, order))
+}

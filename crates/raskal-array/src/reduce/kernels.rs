@@ -1,0 +1,164 @@
+//! Inner loops of reductions over runs of contiguous elements, compiled for several instruction sets.
+//!
+//! Sums are pairwise within a run, so their error grows with the logarithm of its length, as NumPy's does.
+
+use multiversion::multiversion;
+
+/// Elements that are added in plain lanes before pairs are formed.
+const BASE: usize = 256;
+const LANES: usize = 16;
+
+/// Pairwise sum.
+#[multiversion(targets("x86_64+avx2+fma", "aarch64+neon"))]
+pub(crate) fn sum_f64(values: &[f64]) -> f64 {
+    let mut blocks = [0.0; 64];
+    let mut used = 0;
+    let mut count = 0usize;
+    for block in values.chunks(BASE) {
+        let mut lanes = [0.0; LANES];
+        let mut groups = block.chunks_exact(LANES);
+        for group in groups.by_ref() {
+            for lane in 0..LANES {
+                lanes[lane] += group[lane];
+            }
+        }
+        let mut total = groups.remainder().iter().sum::<f64>();
+        let mut width = LANES;
+        while width > 1 {
+            width /= 2;
+            for lane in 0..width {
+                lanes[lane] += lanes[lane + width];
+            }
+        }
+        total += lanes[0];
+        // A binary counter: sums of 1, 2, 4... blocks wait for a partner of their own size.
+        count += 1;
+        let mut carry = count;
+        while carry & 1 == 0 {
+            used -= 1;
+            total += blocks[used];
+            carry >>= 1;
+        }
+        blocks[used] = total;
+        used += 1;
+    }
+    blocks[..used].iter().rev().sum()
+}
+
+/// Sum that wraps round.
+#[multiversion(targets("x86_64+avx2+fma", "aarch64+neon"))]
+pub(crate) fn sum_i64(values: &[i64]) -> i64 {
+    values.iter().fold(0i64, |sum, &value| sum.wrapping_add(value))
+}
+
+/// Sum of squared distances from `mean`.
+#[multiversion(targets("x86_64+avx2+fma", "aarch64+neon"))]
+pub(crate) fn deviations_f64(values: &[f64], mean: f64) -> f64 {
+    let mut lanes = [0.0; LANES];
+    let mut groups = values.chunks_exact(LANES);
+    for group in groups.by_ref() {
+        for lane in 0..LANES {
+            let distance = group[lane] - mean;
+            lanes[lane] += distance * distance;
+        }
+    }
+    groups.remainder().iter().map(|value| (value - mean) * (value - mean)).sum::<f64>() + lanes.iter().sum::<f64>()
+}
+
+/// Smallest value times `sign` (1, or -1 to find the largest); missing values are passed over and reported beside it.
+#[multiversion(targets("x86_64+avx2+fma", "aarch64+neon"))]
+pub(crate) fn min_f64(values: &[f64], sign: f64) -> (f64, bool) {
+    let mut lanes = [f64::INFINITY; LANES];
+    let mut missing = false;
+    let mut groups = values.chunks_exact(LANES);
+    for group in groups.by_ref() {
+        for lane in 0..LANES {
+            let value = group[lane] * sign;
+            lanes[lane] = if value < lanes[lane] { value } else { lanes[lane] };
+        }
+    }
+    for value in values {
+        missing |= value.is_nan();
+    }
+    let rest = groups.remainder().iter().map(|&value| value * sign).chain(lanes);
+    (rest.fold(f64::INFINITY, |least, value| if value < least { value } else { least }), missing)
+}
+
+/// Smallest value.
+#[multiversion(targets("x86_64+avx2+fma", "aarch64+neon"))]
+pub(crate) fn min_i64(values: &[i64]) -> i64 {
+    values.iter().fold(i64::MAX, |least, &value| least.min(value))
+}
+
+/// Largest value.
+#[multiversion(targets("x86_64+avx2+fma", "aarch64+neon"))]
+pub(crate) fn max_i64(values: &[i64]) -> i64 {
+    values.iter().fold(i64::MIN, |most, &value| most.max(value))
+}
+
+/// Adds each value to its own sum, and what rounding lost to its own correction.
+#[multiversion(targets("x86_64+avx2+fma", "aarch64+neon"))]
+pub(crate) fn add_each_f64(sums: &mut [f64], lost: &mut [f64], values: &[f64]) {
+    for ((sum, lost), &value) in sums.iter_mut().zip(lost).zip(values) {
+        let (total, error) = two_sum(*sum, value);
+        *sum = total;
+        *lost += error;
+    }
+}
+
+/// The rounded sum of two floats, and exactly what rounding lost.
+#[inline(always)]
+pub(crate) fn two_sum(left: f64, right: f64) -> (f64, f64) {
+    let total = left + right;
+    let seen = total - left;
+    (total, (left - (total - seen)) + (right - seen))
+}
+
+/// Count, mean and squared deviations of two sets together.
+#[inline(always)]
+pub(crate) fn merge_moments(left: (f64, f64, f64), right: (f64, f64, f64)) -> (f64, f64, f64) {
+    if left.0 == 0.0 {
+        return right;
+    }
+    if right.0 == 0.0 {
+        return left;
+    }
+    let count = left.0 + right.0;
+    let distance = right.1 - left.1;
+    let mean = left.1 + distance * (right.0 / count);
+    (count, mean, left.2 + right.2 + distance * distance * (left.0 * right.0 / count))
+}
+
+/// One more value in each set of count `count` (already counted).
+#[multiversion(targets("x86_64+avx2+fma", "aarch64+neon"))]
+pub(crate) fn moments_each(counts: &mut [f64], means: &mut [f64], squares: &mut [f64], values: &[f64]) {
+    for (((count, mean), squares), &value) in counts.iter_mut().zip(means).zip(squares).zip(values) {
+        *count += 1.0;
+        let distance = value - *mean;
+        *mean += distance / *count;
+        *squares += distance * (value - *mean);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_pairwise_sum_of_whole_numbers_is_exact(values in prop::collection::vec(-1000i32..1000, 0..3000)) {
+            let floats: Vec<f64> = values.iter().map(|&value| f64::from(value)).collect();
+            let exact: i64 = values.iter().map(|&value| i64::from(value)).sum();
+            prop_assert_eq!(sum_f64(&floats), exact as f64);
+        }
+    }
+
+    #[test]
+    fn a_pairwise_sum_loses_less_than_adding_in_order() {
+        let values = vec![0.1; 100_000];
+        let in_order: f64 = values.iter().sum();
+        assert!((sum_f64(&values) - 10_000.0).abs() < 1e-11);
+        assert!((in_order - 10_000.0).abs() > 1e-9);
+    }
+}

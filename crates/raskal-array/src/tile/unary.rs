@@ -1,0 +1,115 @@
+//! Inner loops of operations on one register, compiled for several instruction sets.
+
+use crate::column::{ColumnMut, ColumnRef};
+use crate::ops::Unary;
+use multiversion::multiversion;
+
+#[inline(always)]
+fn map<T: Copy, U>(a: &[T], out: &mut [U], f: impl Fn(T) -> U) {
+    for (out, &a) in out.iter_mut().zip(a) {
+        *out = f(a);
+    }
+}
+
+macro_rules! float_kernels {
+    ($value:ident, $test:ident, $type:ident) => {
+        #[multiversion(targets("x86_64+avx2+fma", "aarch64+neon"))]
+        fn $value(op: Unary, a: &[$type], out: &mut [$type]) {
+            match op {
+                Unary::Negative => map(a, out, |a| -a),
+                Unary::Positive => map(a, out, |a| a),
+                Unary::Absolute => map(a, out, $type::abs),
+                Unary::Sign => map(a, out, |a| {
+                    if a > 0.0 {
+                        1.0
+                    } else if a < 0.0 {
+                        -1.0
+                    } else {
+                        a * 0.0
+                    }
+                }),
+                Unary::Square => map(a, out, |a| a * a),
+                Unary::Sqrt => map(a, out, $type::sqrt),
+                Unary::Cbrt => map(a, out, $type::cbrt),
+                Unary::Reciprocal => map(a, out, |a| 1.0 / a),
+                Unary::Exp => map(a, out, $type::exp),
+                Unary::Exp2 => map(a, out, $type::exp2),
+                Unary::Expm1 => map(a, out, $type::exp_m1),
+                Unary::Log => map(a, out, $type::ln),
+                Unary::Log2 => map(a, out, $type::log2),
+                Unary::Log10 => map(a, out, $type::log10),
+                Unary::Log1p => map(a, out, $type::ln_1p),
+                Unary::Sin => map(a, out, $type::sin),
+                Unary::Cos => map(a, out, $type::cos),
+                Unary::Tan => map(a, out, $type::tan),
+                Unary::Arcsin => map(a, out, $type::asin),
+                Unary::Arccos => map(a, out, $type::acos),
+                Unary::Arctan => map(a, out, $type::atan),
+                Unary::Sinh => map(a, out, $type::sinh),
+                Unary::Cosh => map(a, out, $type::cosh),
+                Unary::Tanh => map(a, out, $type::tanh),
+                Unary::Arcsinh => map(a, out, $type::asinh),
+                Unary::Arccosh => map(a, out, $type::acosh),
+                Unary::Arctanh => map(a, out, $type::atanh),
+                Unary::Floor => map(a, out, $type::floor),
+                Unary::Ceil => map(a, out, $type::ceil),
+                Unary::Trunc => map(a, out, $type::trunc),
+                Unary::Rint => map(a, out, $type::round_ties_even),
+                Unary::Deg2rad => map(a, out, |a| a * (std::$type::consts::PI / 180.0)),
+                Unary::Rad2deg => map(a, out, |a| a * (180.0 / std::$type::consts::PI)),
+                Unary::IsNan | Unary::IsInf | Unary::IsFinite | Unary::Signbit | Unary::LogicalNot | Unary::Invert => {
+                    unreachable!("the operation's signature gives a truth value")
+                }
+            }
+        }
+
+        #[multiversion(targets("x86_64+avx2+fma", "aarch64+neon"))]
+        fn $test(op: Unary, a: &[$type], out: &mut [bool]) {
+            match op {
+                Unary::IsNan => map(a, out, $type::is_nan),
+                Unary::IsInf => map(a, out, $type::is_infinite),
+                Unary::IsFinite => map(a, out, $type::is_finite),
+                Unary::Signbit => map(a, out, $type::is_sign_negative),
+                _ => unreachable!("the operation's signature gives a number"),
+            }
+        }
+    };
+}
+float_kernels!(value_f64, test_f64, f64);
+float_kernels!(value_f32, test_f32, f32);
+
+macro_rules! integer_kernels {
+    ($value:ident, $type:ident) => {
+        #[multiversion(targets("x86_64+avx2+fma", "aarch64+neon"))]
+        fn $value(op: Unary, a: &[$type], out: &mut [$type]) {
+            match op {
+                Unary::Negative => map(a, out, $type::wrapping_neg),
+                Unary::Positive => map(a, out, |a| a),
+                Unary::Absolute => map(a, out, $type::wrapping_abs),
+                Unary::Sign => map(a, out, $type::signum),
+                Unary::Square => map(a, out, |a| a.wrapping_mul(a)),
+                Unary::Invert => map(a, out, |a| !a),
+                _ => unreachable!("the operation's signature asks for floats"),
+            }
+        }
+    };
+}
+integer_kernels!(value_i32, i32);
+integer_kernels!(value_i64, i64);
+
+/// Applies the operation to each element.
+pub(super) fn apply(op: Unary, a: ColumnRef<'_>, out: ColumnMut<'_>) {
+    match (a, out) {
+        (ColumnRef::F64(a), ColumnMut::F64(out)) => value_f64(op, a, out),
+        (ColumnRef::F32(a), ColumnMut::F32(out)) => value_f32(op, a, out),
+        (ColumnRef::I64(a), ColumnMut::I64(out)) => value_i64(op, a, out),
+        (ColumnRef::I32(a), ColumnMut::I32(out)) => value_i32(op, a, out),
+        (ColumnRef::F64(a), ColumnMut::Bool(out)) => test_f64(op, a, out),
+        (ColumnRef::F32(a), ColumnMut::Bool(out)) => test_f32(op, a, out),
+        (ColumnRef::Bool(a), ColumnMut::Bool(out)) => match op {
+            Unary::LogicalNot | Unary::Invert => map(a, out, |a| !a),
+            _ => map(a, out, |a| a),
+        },
+        _ => unreachable!("the program's lanes follow the operation's signature"),
+    }
+}
