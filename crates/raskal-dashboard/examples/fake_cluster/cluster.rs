@@ -158,7 +158,7 @@ impl Cluster {
         let duration_us = mean_us * (60 + random % 80) / 100;
         let number = layer.counts.done + layer.counts.failed + layer.counts.running;
         let start_us = self.now_us.max(free_us) + random % 4_000;
-        let ok = self.plan % 3 != 0 || index != 1 || random % 97 != 0;
+        let ok = !self.plan.is_multiple_of(3) || index != 1 || !random.is_multiple_of(97);
         let event = TaskEvent {
             sequence: 0,
             key: format!("('{}', {number})", layer.prefix),
