@@ -17,6 +17,11 @@ pub(crate) fn explain(peer: &str, error: &io::Error) -> Option<NetError> {
                     .to_owned(),
         },
         Error::InvalidCertificate(reason) => NetError::Certificate { peer, reason: format!("{reason:?}") },
+        // What a peer that pins another certificate sends.
+        Error::AlertReceived(AlertDescription::AccessDenied) => NetError::Certificate {
+            peer,
+            reason: "it expects another one: it has the scheduler file of another run".to_owned(),
+        },
         Error::AlertReceived(
             alert @ (AlertDescription::CertificateRequired
             | AlertDescription::BadCertificate
