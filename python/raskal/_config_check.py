@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from raskal.utils import parse_bytes
+from raskal.utils import parse_bytes, parse_timedelta
 
 
 def _size(value: Any) -> None:
@@ -21,30 +21,23 @@ def _count(value: Any) -> None:
         raise ValueError("must be a whole number above 0")
 
 
-def _at_least_one(value: Any) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not value >= 1:
-        raise ValueError("must be a number of at least 1")
-
-
 def _flag(value: Any) -> None:
     if not isinstance(value, bool):
         raise ValueError("must be true or false")
 
 
-def _text(value: Any) -> None:
-    if not isinstance(value, str):
-        raise ValueError("must be text")
+def _duration(value: Any) -> None:
+    seconds = parse_timedelta(value)
+    if seconds is None or seconds <= 0:
+        raise ValueError("must be above 0")
 
 
 # By name with '-'. None (null in YAML) always means raskal's own choice.
 _CHECKS: dict[str, Callable[[Any], None]] = {
-    "temporary-directory": _text,
     "num-workers": _count,
-    "memory-limit": _size,
     "tokenize.ensure-deterministic": _flag,
     "array.chunk-size": _size,
-    "array.chunk-size-tolerance": _at_least_one,
-    "dataframe.convert-string": _flag,
+    "distributed.comm.timeouts.connect": _duration,
 }
 
 

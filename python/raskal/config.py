@@ -128,8 +128,8 @@ def get(key: str, default: Any = _MISSING, config: Mapping[str, Any] | None = No
 
     Examples
     --------
-    >>> get("array.chunk-size-tolerance")
-    1.25
+    >>> get("tokenize.ensure-deterministic")
+    False
     >>> get("array.no-such-thing", default=3)
     3
     """

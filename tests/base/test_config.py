@@ -90,9 +90,9 @@ def test_set_below_a_plain_value_is_refused_and_changes_nothing(settings):
         ("array.chunk_size", -1),
         ("num-workers", 0),
         ("num-workers", True),
-        ("memory-limit", "8 GoB"),
+        ("distributed.comm.timeouts.connect", "soon"),
+        ("distributed.comm.timeouts.connect", 0),
         ("tokenize.ensure-deterministic", "perhaps"),
-        ("array.chunk-size-tolerance", 0.5),
     ],
 )
 def test_bad_value_is_refused_where_it_is_set(key, value, settings):
@@ -109,7 +109,7 @@ def test_every_checked_setting_has_a_default_that_passes():
     defaults = config.merge(*config.defaults)
     for key in _CHECKS:
         check_value(key, config.get(key, config=defaults), "defaults")
-    assert len(_CHECKS) >= 7
+    assert len(_CHECKS) >= 4
 
 
 def test_the_documentation_lists_every_setting_with_its_default():
