@@ -6,6 +6,7 @@ task; large ones layer by layer, since nobody reads ten thousand boxes.
 
 from __future__ import annotations
 
+import importlib
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -148,18 +149,14 @@ def describe(args: Iterable[Any], *, traverse: bool = True, optimize_graph: bool
     TypeError
         If there is no collection in `args`.
     """
-    from raskal import _raskal  # here, since drawing a described graph needs no extension
-
-    builder = _raskal.ProgramBuilder()
-    wanted: list[int] = []
     found = list(_collections(args, traverse))
     if not found:
         kinds = ", ".join(sorted({type(arg).__name__ for arg in args})) or "nothing"
         raise TypeError(f"visualize needs a raskal collection, but was given {kinds}")
-    for collection in found:
-        wanted.extend(collection.__raskal_lower__(builder))
+    base: Any = importlib.import_module("raskal.base")  # here, since `draw` alone needs no extension
+    builder, groups = base._lower(found)  # as `compute` does, so that what collections share is drawn once
     graph = builder.describe()
-    order = _run_order(graph, wanted)
+    order = _run_order(graph, [task for group in groups for task in group])
     for node in graph["nodes"]:
         node["order"] = order.get(node["id"])
     if optimize_graph:
@@ -192,7 +189,7 @@ def _run_order(graph: Mapping[str, Any], wanted: Iterable[int]) -> dict[int, int
 
 def _collections(args: Iterable[Any], traverse: bool) -> Iterator[Any]:
     for arg in args:
-        if hasattr(arg, "__raskal_lower__") and not isinstance(arg, type):
+        if hasattr(type(arg), "__raskal_lower__"):
             yield arg
         elif traverse and isinstance(arg, Mapping):
             yield from _collections([*arg.keys(), *arg.values()], traverse)

@@ -14,7 +14,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import raskal
 from raskal._visualize_layout import layout
 from raskal.visualize import Drawing, draw
 
@@ -214,10 +213,15 @@ class Builder:
 
 @pytest.fixture
 def builder(monkeypatch, tmp_path):
-    extension = types.ModuleType("raskal._raskal")
-    extension.ProgramBuilder = Builder  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "raskal._raskal", extension)
-    monkeypatch.setattr(raskal, "_raskal", extension, raising=False)
+    """`visualize` in an empty folder, with collections lowered into a builder of the test's own."""
+
+    def lower(collections):
+        builder = Builder()
+        return builder, [collection.__raskal_lower__(builder) for collection in collections]
+
+    base = types.ModuleType("raskal.base")
+    base._lower = lower  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "raskal.base", base)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
