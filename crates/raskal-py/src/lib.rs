@@ -1,6 +1,28 @@
 //! The extension module `raskal._raskal`: the only crate that knows Python.
+//!
+//! Start at [`program`], which collections lower themselves into, and [`engine`], which runs it.
+//!
+//! - [`error`]: failures become the exceptions that users already catch, and back.
+//! - [`value`]: Python objects as values of the engine, and back; arrays and tables share their memory.
+//! - [`function`]: a Python callable as the function of a layer.
+//! - [`delayed`]: the nodes of graphs that users draw by calling functions.
+//!
+//! Invariant: nothing here decides what runs when or where; it only translates.
+
+mod delayed;
+mod engine;
+mod error;
+mod function;
+mod program;
+mod value;
 
 use pyo3::prelude::*;
 
 #[pymodule]
-mod _raskal {}
+fn _raskal(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    delayed::register(module)?;
+    engine::register(module)?;
+    program::register(module)?;
+    Ok(())
+}

@@ -49,6 +49,16 @@ pub trait Function: Send + Sync + 'static {
     /// One line about the function for `explain()` and the dashboard.
     fn describe(&self) -> String;
 
+    /// What one task does, where a layer's tasks differ (graphs drawn by hand).
+    fn describe_task(&self, _index: u32) -> String {
+        self.describe()
+    }
+
+    /// The key of a task that users named themselves; without it the key is made from the layer's prefix.
+    fn key(&self, _index: u32) -> Option<String> {
+        None
+    }
+
     /// The user's line of code that made the task, `file:line`, if known.
     fn origin(&self, _index: u32) -> Option<String> {
         None

@@ -2,14 +2,17 @@
 //!
 //! - [`function`]: what a layer's tasks do ([`Function`]), and how a function travels to a worker.
 //! - [`program`]: a graph together with its functions ([`Program`]), as collections build it.
+//! - [`local`]: the engine of one process ([`LocalEngine`]): the scheduler, and threads that run what it says.
 //! - [`failure`]: why a task failed ([`Failure`]).
 //!
 //! Nothing here knows Python: `raskal-py` implements [`Function`] and [`raskal_store::Opaque`] for it.
 
 pub mod failure;
 pub mod function;
+pub mod local;
 pub mod program;
 
 pub use failure::Failure;
 pub use function::{Call, EncodedFunction, Function, FunctionRegistry, TaskPayloads};
+pub use local::{LocalEngine, Progress, ThreadHost};
 pub use program::{Program, ProgramBuilder};

@@ -4,23 +4,47 @@
 //! share what they have in common.
 
 use crate::function::{Call, EncodedFunction};
-use crate::{Failure, Function};
-use raskal_graph::{Csr, Graph, GraphError, Layer, LayerId};
-use raskal_store::Value;
+use crate::{Failure, Function, FunctionRegistry};
+use bytes::Bytes;
+use raskal_graph::{Csr, Edge, EdgeMap, Graph, GraphError, Layer, LayerId};
+use raskal_store::{Frames, Value};
 use raskal_types::{ErrorKind, SlotClass, TaskId};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 /// A graph, its layers' functions, and the tasks whose results are wanted.
 pub struct Program {
     /// The layers.
-    pub graph: Graph,
+    pub graph: Arc<Graph>,
     /// One function per layer.
     pub functions: Vec<Arc<dyn Function>>,
     /// For layers of values that exist on a cluster already: those values' tasks, in the order of the layer.
     pub imports: HashMap<LayerId, Vec<TaskId>>,
     /// Tasks whose results are wanted, in the order in which they are returned.
     pub wanted: Vec<u32>,
+}
+
+impl Program {
+    /// The key of a task: the one its user gave it, or the one made from its layer.
+    pub fn key(&self, task: u32) -> String {
+        let (layer, index) = self.graph.locate(task);
+        self.functions[layer.0 as usize].key(index).unwrap_or_else(|| self.graph.key(task))
+    }
+
+    /// Runs one task; a failure names the task's key and the user's line.
+    ///
+    /// # Errors
+    /// As the function.
+    pub fn call(&self, task: u32, inputs: Vec<Value>) -> Result<Value, Failure> {
+        let (layer, index) = self.graph.locate(task);
+        let function = &self.functions[layer.0 as usize];
+        let shape = &self.graph.layer(layer).shape;
+        function.run(Call { index, shape, inputs, payload: &[] }).map_err(|mut failure| {
+            failure.key.get_or_insert_with(|| self.key(task));
+            failure.origin = failure.origin.or_else(|| function.origin(index));
+            failure
+        })
+    }
 }
 
 /// Collects layers into a [`Program`].
@@ -58,6 +82,11 @@ impl ProgramBuilder {
     /// The layers so far.
     pub fn graph(&self) -> &Graph {
         &self.graph
+    }
+
+    /// The function of a layer.
+    pub fn function(&self, layer: LayerId) -> &Arc<dyn Function> {
+        &self.functions[layer.0 as usize]
     }
 
     /// The layer added under this prefix, if there is one. Lowering code asks this before it descends.
@@ -133,9 +162,36 @@ impl ProgramBuilder {
         Ok(id)
     }
 
+    /// Adds a layer whose task `i` has the value of `tasks[i]`, so that tasks of many layers can be inputs by one edge.
+    ///
+    /// # Errors
+    /// If a number is out of range.
+    pub fn add_selection(&mut self, prefix: &str, tasks: &[u32]) -> Result<LayerId, Failure> {
+        let mut rows: BTreeMap<LayerId, Csr> = BTreeMap::new();
+        for (row, &task) in tasks.iter().enumerate() {
+            if task >= self.graph.task_count() {
+                return Err(Failure::internal(format!("task {task} of {} was selected", self.graph.task_count())));
+            }
+            let (layer, index) = self.graph.locate(task);
+            let csr = rows.entry(layer).or_default();
+            while csr.len() < row {
+                csr.push(&[]);
+            }
+            csr.push(&[index]);
+        }
+        let mut layer = Layer::new(prefix, vec![tasks.len() as u32]).class(SlotClass::Native);
+        for (source, mut csr) in rows {
+            while csr.len() < tasks.len() {
+                csr.push(&[]);
+            }
+            layer.edges.push(Edge::new(source, EdgeMap::Explicit(csr)));
+        }
+        self.add(layer, Arc::new(PassOn))
+    }
+
     /// The program, with the tasks whose results are wanted.
     pub fn finish(self, wanted: Vec<u32>) -> Program {
-        Program { graph: self.graph, functions: self.functions, imports: self.imports, wanted }
+        Program { graph: Arc::new(self.graph), functions: self.functions, imports: self.imports, wanted }
     }
 }
 
@@ -154,4 +210,49 @@ impl Function for Values {
     fn describe(&self) -> String {
         "values".into()
     }
+}
+
+/// The function of a layer whose tasks have the values of other tasks.
+struct PassOn;
+
+/// The codec of [`ProgramBuilder::add_selection`].
+const PASS_CODEC: &str = "pass";
+
+impl Function for PassOn {
+    fn run(&self, call: Call<'_>) -> Result<Value, Failure> {
+        call.inputs.into_iter().next().ok_or_else(|| Failure::internal("a selection without input"))
+    }
+
+    fn encode(&self) -> Result<EncodedFunction, Failure> {
+        Ok(EncodedFunction { codec: PASS_CODEC, shared: Default::default(), tasks: None })
+    }
+
+    fn describe(&self) -> String {
+        "select".into()
+    }
+}
+
+/// Values that came as task payloads.
+struct SentValues;
+
+impl Function for SentValues {
+    fn run(&self, call: Call<'_>) -> Result<Value, Failure> {
+        let frames = Frames::read_from(&Bytes::copy_from_slice(call.payload))
+            .ok_or_else(|| Failure::internal("a value sent with its task is cut short"))?;
+        Ok(Value::from_frames(&frames)?)
+    }
+
+    fn encode(&self) -> Result<EncodedFunction, Failure> {
+        Err(Failure::internal("values that were sent are not sent again"))
+    }
+
+    fn describe(&self) -> String {
+        "values".into()
+    }
+}
+
+/// Adds the decoders of this module's functions.
+pub fn register(registry: &mut FunctionRegistry) {
+    registry.register(PASS_CODEC, |_| Ok(Arc::new(PassOn)));
+    registry.register(crate::function::VALUES_CODEC, |_| Ok(Arc::new(SentValues)));
 }

@@ -1,0 +1,184 @@
+//! The local engine under Python: threads that keep their Python thread state for life.
+//!
+//! Attaching a thread that Python does not know costs about 20 us; a thread that Python started keeps its state, and
+//! detaches only to wait and to run native tasks. So the threads are Python's, and their life is [`LocalEngine::work`].
+
+use crate::error::to_exception;
+use crate::program::{Persisted, ProgramBuilder};
+use crate::value::to_python;
+use parking_lot::Mutex;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyList};
+use raskal_runtime::{Failure, LocalEngine, Progress, ThreadHost};
+use raskal_store::Value;
+use raskal_types::ErrorKind;
+use std::cell::Cell;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+thread_local! {
+    /// Whether this thread is one of an engine: what it computes inside a task, it runs itself.
+    static INSIDE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// A thread that Python knows.
+struct PythonThread<'py>(Python<'py>);
+
+impl ThreadHost for PythonThread<'_> {
+    fn detached(&self, body: &mut dyn FnMut()) {
+        struct Body<'a>(&'a mut dyn FnMut());
+        #[expect(unsafe_code)]
+        // SAFETY: `detach` calls the closure on this same thread; PyO3 asks for `Send` only to keep Python objects out,
+        // and bodies given by `raskal-runtime` hold none.
+        unsafe impl Send for Body<'_> {}
+        impl Body<'_> {
+            fn call(self) {
+                (self.0)();
+            }
+        }
+        let body = Body(body);
+        self.0.detach(move || body.call());
+    }
+}
+
+/// The engines of this process by number of threads.
+static ENGINES: Mutex<Option<Engines>> = Mutex::new(None);
+
+struct Engines {
+    /// A forked child has no threads: it starts its own.
+    process: u32,
+    by_threads: HashMap<u32, (Arc<LocalEngine>, Vec<Py<PyAny>>)>,
+}
+
+#[pyclass(frozen)]
+struct Worker {
+    engine: Arc<LocalEngine>,
+}
+
+#[pymethods]
+impl Worker {
+    fn __call__(&self, py: Python<'_>) {
+        INSIDE.set(true);
+        self.engine.work(&PythonThread(py));
+    }
+}
+
+fn engine(py: Python<'_>, threads: u32) -> PyResult<Arc<LocalEngine>> {
+    let process = std::process::id();
+    {
+        let mut engines = ENGINES.lock();
+        if let Some(stale) = engines.take_if(|engines| engines.process != process) {
+            // Its locks may have been held by threads that do not exist here.
+            std::mem::forget(stale);
+        }
+        if let Some((engine, _)) = engines.as_ref().and_then(|engines| engines.by_threads.get(&threads)) {
+            return Ok(engine.clone());
+        }
+    }
+    let engine = Arc::new(LocalEngine::new(threads));
+    let class = py.import("threading")?.getattr("Thread")?;
+    let mut handles = Vec::new();
+    for number in 0..threads {
+        let keywords = PyDict::new(py);
+        keywords.set_item("target", Worker { engine: engine.clone() })?;
+        keywords.set_item("name", format!("raskal-{number}"))?;
+        keywords.set_item("daemon", true)?;
+        let thread = class.call((), Some(&keywords))?;
+        thread.call_method0("start")?;
+        handles.push(thread.unbind());
+    }
+    let mut engines = ENGINES.lock();
+    let engines = engines.get_or_insert_with(|| Engines { process, by_threads: HashMap::new() });
+    engines.by_threads.insert(threads, (engine.clone(), handles));
+    Ok(engine)
+}
+
+/// Stops all threads; called when the interpreter exits, since daemon threads must not outlive it.
+#[pyfunction]
+fn stop_engines(py: Python<'_>) -> PyResult<()> {
+    let engines = ENGINES.lock().take();
+    for (engine, threads) in engines.into_iter().flat_map(|engines| engines.by_threads.into_values()) {
+        engine.stop();
+        for thread in threads {
+            thread.bind(py).call_method1("join", (1.0,))?;
+        }
+    }
+    Ok(())
+}
+
+/// Runs a program on `threads` threads, or on the calling one if 0, and returns the values of `wanted`.
+fn run(
+    py: Python<'_>,
+    builder: &ProgramBuilder,
+    wanted: Vec<u32>,
+    threads: u32,
+    update: Option<&Py<PyAny>>,
+) -> PyResult<Vec<Value>> {
+    let program = builder.finish(wanted)?;
+    let mut poll = |progress: &Progress| {
+        Python::attach(|py| {
+            let look = || {
+                py.check_signals()?;
+                if let Some(update) = update {
+                    let done: u32 = progress.layers.iter().map(|layer| layer.1).sum();
+                    let needed: u32 = progress.layers.iter().map(|layer| layer.2).sum();
+                    update.call1(py, (done, needed, progress.layers.clone()))?;
+                }
+                Ok(())
+            };
+            look().map_err(|error| crate::error::from_exception(py, error))
+        })
+    };
+    let result = if threads == 0 || INSIDE.get() {
+        let inside = INSIDE.replace(true);
+        let result = LocalEngine::new(1).run_here(program, &PythonThread(py), &mut poll);
+        INSIDE.set(inside);
+        result
+    } else {
+        let engine = engine(py, threads)?;
+        py.detach(|| engine.run(program, &mut poll))
+    };
+    result.map_err(|failure: Failure| match failure.kind {
+        ErrorKind::Cancelled => pyo3::exceptions::PyKeyboardInterrupt::new_err(failure.message),
+        _ => to_exception(py, &failure),
+    })
+}
+
+/// Computes `wanted` and returns their values as Python objects, in order.
+#[pyfunction]
+#[pyo3(signature = (builder, wanted, threads, update=None))]
+fn compute_local<'py>(
+    py: Python<'py>,
+    builder: &ProgramBuilder,
+    wanted: Vec<u32>,
+    threads: u32,
+    update: Option<Py<PyAny>>,
+) -> PyResult<Bound<'py, PyList>> {
+    let values = run(py, builder, wanted, threads, update.as_ref())?;
+    let objects = PyList::empty(py);
+    for value in &values {
+        objects.append(to_python(py, value)?)?;
+    }
+    Ok(objects)
+}
+
+/// Computes the tasks of each group and keeps their values.
+#[pyfunction]
+#[pyo3(signature = (builder, groups, threads, update=None))]
+fn persist_local(
+    py: Python<'_>,
+    builder: &ProgramBuilder,
+    groups: Vec<Vec<u32>>,
+    threads: u32,
+    update: Option<Py<PyAny>>,
+) -> PyResult<Vec<Persisted>> {
+    let lengths: Vec<usize> = groups.iter().map(Vec::len).collect();
+    let mut values = run(py, builder, groups.concat(), threads, update.as_ref())?.into_iter();
+    Ok(lengths.into_iter().map(|length| Persisted { values: values.by_ref().take(length).collect() }).collect())
+}
+
+pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_function(wrap_pyfunction!(compute_local, module)?)?;
+    module.add_function(wrap_pyfunction!(persist_local, module)?)?;
+    module.add_function(wrap_pyfunction!(stop_engines, module)?)
+}

@@ -1,0 +1,155 @@
+//! The Python face of [`raskal_runtime::ProgramBuilder`]: what collections lower themselves into.
+
+use crate::error::to_exception;
+use crate::function::PyFunction;
+use parking_lot::Mutex;
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyList};
+use raskal_graph::{Csr, Edge, EdgeMap, Layer, LayerId};
+use raskal_runtime::{Failure, Program};
+use raskal_store::Value;
+use std::sync::Arc;
+
+/// Layers of tasks, under construction.
+#[pyclass(module = "raskal._raskal", frozen)]
+pub(crate) struct ProgramBuilder {
+    inner: Mutex<Option<raskal_runtime::ProgramBuilder>>,
+}
+
+/// Values that were computed and kept: one per task of the layer that they came from.
+#[pyclass(module = "raskal._raskal", frozen)]
+pub(crate) struct Persisted {
+    pub(crate) values: Vec<Value>,
+}
+
+#[pymethods]
+impl Persisted {
+    fn __len__(&self) -> usize {
+        self.values.len()
+    }
+
+    /// Bytes of all values together.
+    #[getter]
+    fn nbytes(&self) -> usize {
+        self.values.iter().map(Value::size_bytes).sum()
+    }
+}
+
+impl ProgramBuilder {
+    /// Calls `body` with the builder.
+    ///
+    /// Code that calls Python must not do so inside `body`: Python code may use the builder again.
+    pub(crate) fn edit<T>(
+        &self,
+        py: Python<'_>,
+        body: impl FnOnce(&mut raskal_runtime::ProgramBuilder) -> Result<T, Failure>,
+    ) -> PyResult<T> {
+        let mut inner = self.inner.lock();
+        let builder = inner.as_mut().ok_or_else(|| PyRuntimeError::new_err("this program was run already"))?;
+        body(builder).map_err(|failure| to_exception(py, &failure))
+    }
+
+    /// Takes the program out, with the tasks whose results are wanted.
+    pub(crate) fn finish(&self, wanted: Vec<u32>) -> PyResult<Program> {
+        let builder = self.inner.lock().take();
+        Ok(builder.ok_or_else(|| PyRuntimeError::new_err("this program was run already"))?.finish(wanted))
+    }
+}
+
+/// Edges that give a one-task layer the values of `tasks`, in order.
+fn gather_edges(builder: &raskal_runtime::ProgramBuilder, tasks: &[u32]) -> Vec<Edge> {
+    let mut runs: Vec<(LayerId, Vec<u32>)> = Vec::new();
+    for &task in tasks {
+        let (layer, index) = builder.graph().locate(task);
+        match runs.last_mut() {
+            Some((last, row)) if *last == layer => row.push(index),
+            _ => runs.push((layer, vec![index])),
+        }
+    }
+    runs.into_iter().map(|(layer, row)| Edge::new(layer, EdgeMap::Explicit(Csr::from_rows([row.as_slice()])))).collect()
+}
+
+#[pymethods]
+impl ProgramBuilder {
+    #[new]
+    fn new() -> ProgramBuilder {
+        ProgramBuilder { inner: Mutex::new(Some(raskal_runtime::ProgramBuilder::new())) }
+    }
+
+    /// Adds one task that calls `callable((), *values)` with the values of `tasks`; returns its number.
+    #[pyo3(signature = (prefix, tasks, callable, description, origin=None))]
+    pub(crate) fn add_gather(
+        &self,
+        py: Python<'_>,
+        prefix: &str,
+        tasks: Vec<u32>,
+        callable: Py<PyAny>,
+        description: String,
+        origin: Option<String>,
+    ) -> PyResult<u32> {
+        let function = Arc::new(PyFunction::new(callable, description, origin));
+        self.edit(py, |builder| {
+            let mut layer = Layer::new(prefix, vec![]);
+            layer.edges = gather_edges(builder, &tasks);
+            let layer = builder.add(layer, function)?;
+            Ok(builder.graph().task(layer, 0))
+        })
+    }
+
+    /// Adds a layer of kept values; returns the numbers of its tasks.
+    fn add_persisted(&self, py: Python<'_>, prefix: &str, handle: &Persisted) -> PyResult<Vec<u32>> {
+        let values = handle.values.clone();
+        self.edit(py, |builder| {
+            let layer = builder.add_values(prefix, vec![values.len() as u32], values)?;
+            Ok(builder.graph().tasks(layer).collect())
+        })
+    }
+
+    /// Number of tasks so far.
+    fn __len__(&self) -> usize {
+        self.inner.lock().as_ref().map_or(0, |builder| builder.graph().task_count() as usize)
+    }
+
+    /// The tasks and their dependencies, for drawing: `{"nodes": [...], "edges": [(from, to), ...]}`.
+    fn describe<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        struct Node {
+            key: String,
+            layer: String,
+            function: String,
+        }
+        let (nodes, edges) = self.edit(py, |builder| {
+            let graph = builder.graph();
+            let (mut nodes, mut edges, mut inputs) = (Vec::new(), Vec::new(), Vec::new());
+            for task in 0..graph.task_count() {
+                let (layer, index) = graph.locate(task);
+                let function = builder.function(layer);
+                let key = function.key(index).unwrap_or_else(|| graph.key(task));
+                let layer = graph.layer(layer).prefix.clone();
+                nodes.push(Node { key, layer, function: function.describe_task(index) });
+                inputs.clear();
+                graph.predecessors(task, &mut inputs);
+                edges.extend(inputs.iter().map(|&input| (input, task)));
+            }
+            Ok((nodes, edges))
+        })?;
+        let list = PyList::empty(py);
+        for (id, node) in nodes.into_iter().enumerate() {
+            let entry = PyDict::new(py);
+            entry.set_item("id", id)?;
+            entry.set_item("key", node.key)?;
+            entry.set_item("layer", node.layer)?;
+            entry.set_item("function", node.function)?;
+            list.append(entry)?;
+        }
+        let description = PyDict::new(py);
+        description.set_item("nodes", list)?;
+        description.set_item("edges", edges)?;
+        Ok(description)
+    }
+}
+
+pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<ProgramBuilder>()?;
+    module.add_class::<Persisted>()
+}

@@ -1,0 +1,218 @@
+//! What the engine's lock guards: the scheduler, the values, and the tasks that it said to run.
+//!
+//! Invariant: nothing here calls a function or drops a value; values to drop are moved to `garbage`.
+
+use super::Progress;
+use crate::{Failure, Program};
+use raskal_graph::LayerId;
+use raskal_scheduler::{Event, Instruction, Scheduler, Slots};
+use raskal_store::Value;
+use raskal_types::{Attempt, ClientId, GraphId, SlotClass, TaskId, WorkerId};
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+/// The one worker.
+const HERE: WorkerId = WorkerId(0);
+/// The one client.
+const CALLER: ClientId = ClientId(0);
+
+/// A task on its way through a thread.
+pub(super) struct Job {
+    pub(super) program: Arc<Program>,
+    pub(super) task: TaskId,
+    attempt: Attempt,
+    pub(super) class: SlotClass,
+    pub(super) inputs: Vec<Value>,
+    pub(super) answer: Option<Result<Value, Failure>>,
+    pub(super) duration_us: u32,
+}
+
+/// A submitted program.
+struct Run {
+    program: Arc<Program>,
+    values: Vec<Option<Value>>,
+    /// Wanted tasks that are not in memory yet.
+    pending: usize,
+    failure: Option<Failure>,
+}
+
+/// What is dropped once the lock is open.
+#[derive(Default)]
+pub(super) struct Garbage {
+    _values: Vec<Value>,
+    _runs: Vec<Run>,
+}
+
+pub(super) struct State {
+    scheduler: Scheduler,
+    runs: HashMap<GraphId, Run>,
+    queue: VecDeque<(TaskId, Attempt)>,
+    instructions: Vec<Instruction>,
+    graphs: u32,
+    pub(super) idle: usize,
+    stopped: bool,
+    values: Vec<Value>,
+    ended: Vec<Run>,
+    inputs: Vec<u32>,
+}
+
+impl State {
+    pub(super) fn new(slots: u32) -> State {
+        let mut scheduler = Scheduler::new();
+        scheduler.step(Event::WorkerJoined { worker: HERE, slots: Slots::Shared(slots) }, &mut Vec::new());
+        State {
+            scheduler,
+            runs: HashMap::new(),
+            queue: VecDeque::new(),
+            instructions: Vec::new(),
+            graphs: 0,
+            idle: 0,
+            stopped: false,
+            values: Vec::new(),
+            ended: Vec::new(),
+            inputs: Vec::new(),
+        }
+    }
+
+    pub(super) fn submit(&mut self, program: Program) -> GraphId {
+        let graph = GraphId(self.graphs);
+        self.graphs += 1;
+        let program = Arc::new(program);
+        let mut wanted = program.wanted.clone();
+        wanted.sort_unstable();
+        wanted.dedup();
+        let values = vec![None; program.graph.task_count() as usize];
+        let run = Run { program: program.clone(), values, pending: wanted.len(), failure: None };
+        self.runs.insert(graph, run);
+        let layers = program.graph.clone();
+        let wanted = program.wanted.clone();
+        self.step(Event::Submit { graph, client: CALLER, layers, imports: Vec::new(), wanted });
+        graph
+    }
+
+    fn step(&mut self, event: Event) {
+        let mut instructions = std::mem::take(&mut self.instructions);
+        self.scheduler.step(event, &mut instructions);
+        for instruction in instructions.drain(..) {
+            match instruction {
+                Instruction::Run { task, attempt, .. } => self.queue.push_back((task, attempt)),
+                Instruction::Abandon { task, attempt, .. } => self.queue.retain(|&queued| queued != (task, attempt)),
+                Instruction::Free { task, .. } => {
+                    let run = self.runs.get_mut(&task.graph);
+                    self.values.extend(run.and_then(|run| run.values[task.index as usize].take()));
+                }
+                Instruction::Finished { task, .. } => {
+                    if let Some(run) = self.runs.get_mut(&task.graph) {
+                        run.pending -= 1;
+                    }
+                }
+                // The failure itself was noted when the task answered.
+                Instruction::Failed { .. } => {}
+                Instruction::Forget { graph } => self.ended.extend(self.runs.remove(&graph)),
+            }
+        }
+        self.instructions = instructions;
+    }
+
+    /// Whether the results of a run, or its failure, are there.
+    pub(super) fn is_over(&self, graph: GraphId) -> bool {
+        self.runs.get(&graph).is_none_or(|run| run.pending == 0 || run.failure.is_some())
+    }
+
+    pub(super) fn has_work(&self) -> bool {
+        !self.queue.is_empty()
+    }
+
+    pub(super) fn is_stopped(&self) -> bool {
+        self.stopped
+    }
+
+    pub(super) fn stop(&mut self) {
+        self.stopped = true;
+    }
+
+    pub(super) fn next_job(&mut self) -> Option<Job> {
+        loop {
+            let (task, attempt) = self.queue.pop_front()?;
+            let Some(run) = self.runs.get(&task.graph) else { continue };
+            self.inputs.clear();
+            run.program.graph.predecessors(task.index, &mut self.inputs);
+            let inputs: Option<Vec<Value>> =
+                self.inputs.iter().map(|&input| run.values[input as usize].clone()).collect();
+            let (layer, _) = run.program.graph.locate(task.index);
+            let mut job = Job {
+                program: run.program.clone(),
+                task,
+                attempt,
+                class: run.program.graph.layer(layer).class,
+                inputs: Vec::new(),
+                answer: None,
+                duration_us: 0,
+            };
+            match inputs {
+                Some(inputs) => job.inputs = inputs,
+                None => {
+                    let key = run.program.key(task.index);
+                    job.answer = Some(Err(Failure::internal(format!("an input of {key} is not in memory"))));
+                    self.answer(&mut job);
+                    continue;
+                }
+            }
+            return Some(job);
+        }
+    }
+
+    /// Takes in the answer of a job; true if that may have ended its run.
+    pub(super) fn answer(&mut self, job: &mut Job) -> bool {
+        let (worker, task, attempt) = (HERE, job.task, job.attempt);
+        match job.answer.take() {
+            Some(Ok(value)) => {
+                let size_bytes = value.size_bytes() as u64;
+                match self.runs.get_mut(&task.graph) {
+                    Some(run) => run.values[task.index as usize] = Some(value),
+                    None => self.values.push(value),
+                }
+                self.step(Event::Finished { worker, task, attempt, size_bytes, duration_us: job.duration_us });
+            }
+            Some(Err(failure)) => {
+                self.step(Event::Failed { worker, task, attempt, died: false });
+                // Not if it is to be tried again.
+                if self.scheduler.cause(task).is_some()
+                    && let Some(run) = self.runs.get_mut(&task.graph)
+                {
+                    run.failure.get_or_insert(failure);
+                }
+            }
+            None => {}
+        }
+        self.is_over(task.graph)
+    }
+
+    pub(super) fn finish(&mut self, graph: GraphId) -> Option<Result<Vec<Value>, Failure>> {
+        let run = self.runs.get_mut(&graph)?;
+        let result = match run.failure.take() {
+            Some(failure) => Some(Err(failure)),
+            None => {
+                let values: Option<Vec<Value>> =
+                    run.program.wanted.iter().map(|&wanted| run.values[wanted as usize].clone()).collect();
+                values.map(Ok)
+            }
+        };
+        self.step(Event::Cancel { graph });
+        result
+    }
+
+    pub(super) fn progress(&self, graph: GraphId) -> Progress {
+        let Some(run) = self.runs.get(&graph) else { return Progress::default() };
+        let counts = self.scheduler.counts(graph);
+        let layers = counts.iter().enumerate().filter(|(_, counts)| counts.needed > 0).map(|(layer, counts)| {
+            let prefix = run.program.graph.layer(LayerId(layer as u32)).prefix.clone();
+            (prefix, counts.done, counts.needed)
+        });
+        Progress { layers: layers.collect() }
+    }
+
+    pub(super) fn take_garbage(&mut self) -> Garbage {
+        Garbage { _values: std::mem::take(&mut self.values), _runs: std::mem::take(&mut self.ended) }
+    }
+}
