@@ -63,6 +63,6 @@ fn note(py: Python<'_>, error: &PyErr, failure: &Failure) {
 /// The failure of a task whose Python code raised.
 pub(crate) fn from_exception(py: Python<'_>, error: PyErr) -> Failure {
     let message = error.to_string();
-    let exception = Value::Opaque(Arc::new(PyValue::new(error.into_value(py).into_any())));
+    let exception = Value::Opaque(Arc::new(PyValue::new(error.into_value(py).into_bound(py).into_any())));
     Failure { exception: Some(exception), ..Failure::new(ErrorKind::User, message) }
 }

@@ -32,9 +32,9 @@ impl Function for PyFunction {
         Python::attach(|py| {
             let run = || {
                 let coordinates = PyTuple::new(py, call.coordinates())?.into_any();
-                let inputs = call.inputs.iter().map(|input| to_python(py, input)).collect::<PyResult<Vec<_>>>()?;
-                let arguments = PyTuple::new(py, std::iter::once(coordinates).chain(inputs))?;
-                self.callable.bind(py).call1(arguments).map(from_python)
+                let inputs = call.inputs.iter().map(|input| to_python(py, input));
+                let arguments = std::iter::once(Ok(coordinates)).chain(inputs).collect::<PyResult<Vec<_>>>()?;
+                self.callable.bind(py).call1(PyTuple::new(py, arguments)?).map(from_python)
             };
             run().map_err(|error| from_exception(py, error))
         })

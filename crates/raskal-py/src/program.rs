@@ -112,8 +112,13 @@ impl ProgramBuilder {
     }
 
     /// The tasks and their dependencies, for drawing: `{"nodes": [...], "edges": [(from, to), ...]}`.
-    fn describe<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+    ///
+    /// With `wanted`, only the tasks that those need, each with its place in the order of running.
+    #[pyo3(signature = (wanted=None))]
+    fn describe<'py>(&self, py: Python<'py>, wanted: Option<Vec<u32>>) -> PyResult<Bound<'py, PyDict>> {
         struct Node {
+            id: u32,
+            order: Option<usize>,
             key: String,
             layer: String,
             function: String,
@@ -121,12 +126,17 @@ impl ProgramBuilder {
         let (nodes, edges) = self.edit(py, |builder| {
             let graph = builder.graph();
             let (mut nodes, mut edges, mut inputs) = (Vec::new(), Vec::new(), Vec::new());
-            for task in 0..graph.task_count() {
+            let ordered = match &wanted {
+                Some(wanted) => raskal_graph::order(graph, wanted),
+                None => (0..graph.task_count()).collect(),
+            };
+            for (order, &task) in ordered.iter().enumerate() {
                 let (layer, index) = graph.locate(task);
                 let function = builder.function(layer);
                 let key = function.key(index).unwrap_or_else(|| graph.key(task));
                 let layer = graph.layer(layer).prefix.clone();
-                nodes.push(Node { key, layer, function: function.describe_task(index) });
+                let order = wanted.is_some().then_some(order);
+                nodes.push(Node { id: task, order, key, layer, function: function.describe_task(index) });
                 inputs.clear();
                 graph.predecessors(task, &mut inputs);
                 edges.extend(inputs.iter().map(|&input| (input, task)));
@@ -134,9 +144,12 @@ impl ProgramBuilder {
             Ok((nodes, edges))
         })?;
         let list = PyList::empty(py);
-        for (id, node) in nodes.into_iter().enumerate() {
+        for node in nodes {
             let entry = PyDict::new(py);
-            entry.set_item("id", id)?;
+            entry.set_item("id", node.id)?;
+            if let Some(order) = node.order {
+                entry.set_item("order", order)?;
+            }
             entry.set_item("key", node.key)?;
             entry.set_item("layer", node.layer)?;
             entry.set_item("function", node.function)?;

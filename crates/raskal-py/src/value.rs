@@ -179,7 +179,7 @@ fn block_of(object: &Bound<'_, PyAny>) -> Option<Block> {
 #[expect(unsafe_code)]
 fn array_data(array: &Bound<'_, PyUntypedArray>) -> *const u8 {
     // SAFETY: the pointer is to a live NumPy array object, whose layout this is.
-    unsafe { (*array.as_array_ptr()).data.cast() }
+    unsafe { (*array.as_array_ptr()).fields.data.cast() }
 }
 
 /// Keeps a block alive for the NumPy array that views it.

@@ -39,11 +39,16 @@ impl Program {
         let (layer, index) = self.graph.locate(task);
         let function = &self.functions[layer.0 as usize];
         let shape = &self.graph.layer(layer).shape;
-        function.run(Call { index, shape, inputs, payload: &[] }).map_err(|mut failure| {
-            failure.key.get_or_insert_with(|| self.key(task));
-            failure.origin = failure.origin.or_else(|| function.origin(index));
-            failure
-        })
+        let call = Call { index, shape, inputs, payload: &[] };
+        // A defect in one kernel must not take a thread of the engine with it.
+        let answer = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| function.run(call)));
+        answer.unwrap_or_else(|_| Err(Failure::internal(format!("{} panicked", function.describe())))).map_err(
+            |mut failure| {
+                failure.key.get_or_insert_with(|| self.key(task));
+                failure.origin = failure.origin.or_else(|| function.origin(index));
+                failure
+            },
+        )
     }
 }
 

@@ -316,6 +316,8 @@ impl Scheduler {
         if own.state != State::Assigned(worker) || own.attempt != attempt.0 {
             return false;
         }
+        // In between; whoever takes it back says at once what becomes of it.
+        state.tasks[task.index as usize].state = State::Waiting(0);
         let layer = state.layer_state(task.index);
         layer.running -= 1;
         let class = layer.class;

@@ -101,7 +101,8 @@ impl Delayed {
                 Arg::Literal(function) => function.clone_ref(py).into_any(),
                 _ => self.node.key(py).into_pyobject(py)?.into_any().unbind(),
             };
-            let all = PyTuple::new(py, std::iter::once(callable.into_bound(py)).chain(args.iter()))?;
+            let all =
+                PyTuple::new(py, std::iter::once(callable.into_bound(py)).chain(args.iter()).collect::<Vec<_>>())?;
             let token = py.import("raskal.tokenize")?.getattr("tokenize")?.call(all, kwargs)?;
             key = Some(format!("{name}-{token}"));
         }
