@@ -1,8 +1,8 @@
 """Computing collections: `compute`, `persist`, and the protocol that collections follow.
 
 Start at `compute`. A collection lowers itself to tasks of a program (``__raskal_lower__``), makes its result of those
-tasks' values (``__raskal_finalize__``), and can stand for kept values (``__raskal_rebuild__``). All collections given to
-one call share one program, and with it the tasks that they have in common.
+tasks' values (``__raskal_finalize__``), and can stand for kept values (``__raskal_rebuild__``). All collections given
+to one call share one program, and with it the tasks that they have in common.
 """
 
 from __future__ import annotations

@@ -31,8 +31,8 @@ def delayed(
 ) -> Any:
     """Make a function or an object lazy.
 
-    Calling a delayed function gives a `Delayed`, which stands for the result and can be an argument of further calls, at
-    any depth of lists, tuples, sets, dictionaries, dataclasses and named tuples.
+    Calling a delayed function gives a `Delayed`, which stands for the result and can be an argument of further calls,
+    at any depth of lists, tuples, sets, dictionaries, dataclasses and named tuples.
 
     Parameters
     ----------
@@ -115,7 +115,8 @@ def _power(base: Any, exponent: Any, modulo: Any = None) -> Any:
 def _iterate(self: Delayed) -> Iterator[Delayed]:
     if self._nout is None:
         raise TypeError(
-            "a Delayed of unknown length can't be iterated\nhint: say the number of results with delayed(function, nout=...)"
+            "a Delayed of unknown length can't be iterated\n"
+            "hint: say the number of results with delayed(function, nout=...)"
         )
     return iter([self[index] for index in range(self._nout)])
 
