@@ -34,6 +34,7 @@ def _duration(value: Any) -> None:
 
 # By name with '-'. None (null in YAML) always means raskal's own choice.
 _CHECKS: dict[str, Callable[[Any], None]] = {
+    "delayed-pure": _flag,
     "num-workers": _count,
     "tokenize.ensure-deterministic": _flag,
     "array.chunk-size": _size,

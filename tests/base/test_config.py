@@ -312,3 +312,18 @@ def test_set_in_many_threads_leaves_the_settings_as_they_were(settings):
     assert len(seen) == threads_count * rounds
     assert all(seen)
     assert settings["threads"] == {f"t{n}": {} for n in range(threads_count)}
+
+
+def test_every_setting_that_the_package_reads_is_listed():
+    package = Path(config.__file__).parent
+    reads = re.compile(r"""config\.get\(\s*["']([^"']+)["']""")
+    read = {
+        name.replace("_", "-")
+        for path in package.rglob("*.py")
+        if path.name not in ("config.py", "_config_check.py")
+        for name in reads.findall(path.read_text())
+    }
+    defaults = config.merge(*config.defaults)
+    listed = {key for key in config._names(defaults) if not isinstance(config.get(key, config=defaults), dict)}
+    assert read
+    assert read <= listed
