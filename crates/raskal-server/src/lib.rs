@@ -1,1 +1,26 @@
-//! raskal-server
+//! The scheduler process: sockets around the pure [`raskal_scheduler::Scheduler`].
+//!
+//! Start at [`run()`]. Connections turn frames into messages, one task owns the scheduler and turns messages into events and
+//! instructions into messages, and the dashboard asks it for snapshots.
+//!
+//! - [`options`]: where to listen, with which credentials, how long to wait for silent workers.
+//! - [`run()`](mod@run): from options to a running process.
+//! - `connection`: one peer's frames, in and out.
+//! - `core`: the task that owns the scheduler; `submit`, `deliver` and `answer` are its parts; `tables` is what it knows
+//!   beside the scheduler: peers, functions, small values, failures.
+//! - `report`: what the dashboard shows.
+//!
+//! This process never reads a user's value or function, and links neither Python nor DataFusion.
+
+mod answer;
+mod connection;
+mod core;
+mod deliver;
+pub mod options;
+mod report;
+pub mod run;
+mod submit;
+mod tables;
+
+pub use options::{ServerOptions, Started};
+pub use run::{ServerError, run, serve};

@@ -1,0 +1,151 @@
+//! Between a worker and the scheduler.
+//!
+//! Start at [`ToWorker::Run`]. A layer's function is sent once to a worker, before the first of its tasks.
+
+use crate::client::WorkerInfo;
+use crate::{FailureMessage, FunctionMessage};
+use bitcode::{Decode, Encode};
+use raskal_types::{Attempt, GraphId, SlotClass, TaskId, WorkerId};
+
+/// Where a worker gets an input from.
+#[derive(Clone, Debug, PartialEq, Encode, Decode)]
+pub enum InputFrom {
+    /// It holds the value itself.
+    Here,
+    /// Another worker holds it.
+    Peer(WorkerId),
+    /// The value is so small that it comes with the task.
+    Inline(Vec<u8>),
+}
+
+/// What the scheduler says to a worker.
+#[derive(Clone, Debug, PartialEq, Encode, Decode)]
+pub enum ToWorker {
+    /// Its first message.
+    Welcome {
+        /// Who the worker is.
+        worker: WorkerId,
+    },
+    /// Other workers came or went.
+    Peers {
+        /// Those that came, and where they give values.
+        joined: Vec<(WorkerId, String)>,
+        /// Those that went.
+        left: Vec<WorkerId>,
+    },
+    /// The function of a layer; its payloads come with the tasks.
+    Function {
+        /// The graph.
+        graph: GraphId,
+        /// The layer's position in the graph.
+        layer: u32,
+        /// The layer's key prefix.
+        prefix: String,
+        /// The layer's grid.
+        shape: Vec<u32>,
+        /// Which slots run it.
+        class: SlotClass,
+        /// Codec and shared bytes.
+        function: FunctionMessage,
+    },
+    /// Run a task.
+    Run {
+        /// Which.
+        task: TaskId,
+        /// Which run of it.
+        attempt: Attempt,
+        /// Its layer.
+        layer: u32,
+        /// Its index in the layer.
+        index: u32,
+        /// Its own part of the function.
+        payload: Vec<u8>,
+        /// Its inputs, in order, and where each is.
+        inputs: Vec<(TaskId, InputFrom)>,
+    },
+    /// Give up a task.
+    Abandon {
+        /// Which.
+        task: TaskId,
+        /// Which run of it.
+        attempt: Attempt,
+    },
+    /// Forget a value.
+    Free {
+        /// Whose.
+        task: TaskId,
+    },
+    /// Forget the functions of a graph.
+    Forget {
+        /// Which.
+        graph: GraphId,
+    },
+    /// End: the scheduler does not want this worker any more.
+    Retire {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// What a worker says.
+#[derive(Clone, Debug, PartialEq, Encode, Decode)]
+pub enum FromWorker {
+    /// Its first message. Its number, times and loads are filled in by the scheduler.
+    Hello(WorkerInfo),
+    /// A task finished, and its value is held here.
+    Finished {
+        /// Which.
+        task: TaskId,
+        /// Which run of it.
+        attempt: Attempt,
+        /// Size of the value.
+        size_bytes: u64,
+        /// Time that the task ran.
+        duration_us: u32,
+        /// The value itself, if it is small.
+        inline: Option<Vec<u8>>,
+    },
+    /// A task failed.
+    Failed {
+        /// Which.
+        task: TaskId,
+        /// Which run of it.
+        attempt: Attempt,
+        /// Whether the process that ran it died.
+        died: bool,
+        /// Why.
+        failure: FailureMessage,
+    },
+    /// An input could not be got, so a task did not run.
+    InputMissing {
+        /// The task.
+        task: TaskId,
+        /// Which run of it.
+        attempt: Attempt,
+        /// The input.
+        input: TaskId,
+        /// Who should have had it.
+        holder: WorkerId,
+    },
+    /// A further copy of a value is held here.
+    Copied {
+        /// Whose.
+        task: TaskId,
+    },
+    /// A value is not held here any more.
+    Dropped {
+        /// Whose.
+        task: TaskId,
+    },
+    /// The worker lives.
+    Heartbeat {
+        /// Resident memory of its processes.
+        memory_used_bytes: u64,
+        /// Bytes of the values that it holds.
+        memory_managed_bytes: u64,
+        /// Processor time over wall time, 100 for one busy core.
+        cpu_percent: f32,
+        /// Tasks that run now.
+        executing: u32,
+    },
+}

@@ -1,0 +1,122 @@
+//! One peer's frames, in and out.
+//!
+//! Start at [`accept`]. A peer that says something else than its role allows is hung up on, and nobody else notices.
+
+use crate::core::Incoming;
+use bitcode::{DecodeOwned, Encode};
+use raskal_net::{ConnectionOptions, Link, Listener, Receiver, Role, Sender};
+use raskal_proto::{FRAME_BYTES_MAX, FromClient, FromWorker, ToClient, ToWorker};
+use raskal_types::{ClientId, WorkerId};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+/// How long a peer may take to say its first message.
+const HELLO_TIME: Duration = Duration::from_secs(10);
+
+/// Numbers the peers, and passes on what they say.
+#[derive(Clone)]
+pub(crate) struct Door {
+    inbox: mpsc::Sender<Incoming>,
+    next: Arc<AtomicU32>,
+}
+
+impl Door {
+    pub(crate) fn new(inbox: mpsc::Sender<Incoming>) -> Door {
+        Door { inbox, next: Arc::new(AtomicU32::new(0)) }
+    }
+
+    fn number(&self) -> u32 {
+        self.next.fetch_add(1, Ordering::Relaxed)
+    }
+}
+
+/// Takes in peers for as long as the listener lives.
+pub(crate) async fn accept(mut listener: Listener, door: Door) {
+    loop {
+        let link = listener.accept().await;
+        match link.peer().role {
+            Role::Worker => tokio::spawn(serve_worker(link, door.clone())),
+            Role::Client => tokio::spawn(serve_client(link, door.clone())),
+            Role::Scheduler | Role::Data => {
+                tracing::warn!(error = %link.unexpected(), "a peer was refused");
+                continue;
+            }
+        };
+    }
+}
+
+fn open<S, R>(link: Link) -> (Sender<S>, Receiver<R>)
+where
+    S: Encode + Send + 'static,
+    R: DecodeOwned,
+{
+    link.into_connection(ConnectionOptions { frame_bytes_max: FRAME_BYTES_MAX, ..ConnectionOptions::default() })
+}
+
+async fn serve_worker(link: Link, door: Door) {
+    let host = link.peer_address().map(|address| address.ip().to_string());
+    let (sender, mut receiver) = open::<ToWorker, FromWorker>(link);
+    let Some(mut first) = first_frame(&mut receiver).await else { return };
+    let FromWorker::Hello(info) = first.remove(0) else {
+        tracing::warn!(peer = %sender.peer(), "a worker did not say hello first");
+        return;
+    };
+    let worker = WorkerId(door.number());
+    let joined = Incoming::WorkerJoined { worker, info: Box::new(info), host, sender };
+    if door.inbox.send(joined).await.is_err() {
+        return;
+    }
+    let reason = pass_on(&mut receiver, first, |messages| Incoming::Worker { worker, messages }, &door.inbox).await;
+    // The scheduler is gone only when the process ends.
+    let _ = door.inbox.send(Incoming::WorkerGone { worker, reason }).await;
+}
+
+async fn serve_client(link: Link, door: Door) {
+    let (sender, mut receiver) = open::<ToClient, FromClient>(link);
+    let Some(mut first) = first_frame(&mut receiver).await else { return };
+    let FromClient::Hello { name } = first.remove(0) else {
+        tracing::warn!(peer = %sender.peer(), "a client did not say hello first");
+        return;
+    };
+    let client = ClientId(door.number());
+    if door.inbox.send(Incoming::ClientJoined { client, name, sender }).await.is_err() {
+        return;
+    }
+    pass_on(&mut receiver, first, |messages| Incoming::Client { client, messages }, &door.inbox).await;
+    let _ = door.inbox.send(Incoming::ClientGone { client }).await;
+}
+
+async fn first_frame<R: DecodeOwned>(receiver: &mut Receiver<R>) -> Option<Vec<R>> {
+    match tokio::time::timeout(HELLO_TIME, receiver.receive()).await {
+        Ok(Ok(messages)) => messages.filter(|messages| !messages.is_empty()),
+        Ok(Err(error)) => {
+            tracing::warn!(%error, "a peer left before it said hello");
+            None
+        }
+        Err(_) => {
+            tracing::warn!(peer = %receiver.peer(), "a peer did not say hello");
+            None
+        }
+    }
+}
+
+/// Passes frames on until the connection ends; tells why it ended.
+async fn pass_on<R: DecodeOwned>(
+    receiver: &mut Receiver<R>,
+    mut messages: Vec<R>,
+    wrap: impl Fn(Vec<R>) -> Incoming,
+    inbox: &mpsc::Sender<Incoming>,
+) -> String {
+    loop {
+        if !messages.is_empty() && inbox.send(wrap(messages)).await.is_err() {
+            return "the scheduler ended".to_owned();
+        }
+        match receiver.receive().await {
+            Ok(Some(next)) => messages = next,
+            Ok(None) => return "it closed its connection".to_owned(),
+            Err(error) => return error.to_string(),
+        }
+    }
+}

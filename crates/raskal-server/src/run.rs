@@ -1,0 +1,155 @@
+//! From options to a running process.
+//!
+//! Start at [`run`], which blocks, or [`serve`], which is its asynchronous inside.
+
+use crate::connection::{self, Door};
+use crate::core::Core;
+use crate::options::{ServerOptions, Started};
+use crate::report::Reports;
+use raskal_dashboard::{Access, AccessError};
+use raskal_net::{Address, Credentials, HandshakeOptions, Listener, NetError, Role, SchedulerFile};
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+
+/// Frames of messages that may wait for the scheduler; peers wait behind them.
+const INBOX_LEN: usize = 1024;
+
+/// Why the scheduler process can't run.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// An address, a certificate or the scheduler file.
+    #[error(transparent)]
+    Net(#[from] NetError),
+    /// The dashboard's address.
+    #[error("cannot open the dashboard at {address}: {reason}\nhint: pass another address or port, or 0 for any port")]
+    Dashboard {
+        /// Where.
+        address: SocketAddr,
+        /// Why not.
+        reason: String,
+    },
+    /// Who may see the dashboard.
+    #[error(transparent)]
+    Access(#[from] AccessError),
+    /// The operating system refused something.
+    #[error("cannot run the scheduler: {0}")]
+    System(#[from] std::io::Error),
+}
+
+/// Runs a scheduler until it is interrupted or terminated.
+///
+/// # Errors
+/// If it can't listen.
+pub fn run(options: ServerOptions) -> Result<(), ServerError> {
+    // One thread: the scheduler takes more time than the sockets, and what it says need not wake another thread.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async move {
+        let shutdown = shutdown(options.end_with_stdin)?;
+        serve(options, shutdown).await
+    })
+}
+
+/// Runs a scheduler until `shutdown` is done.
+///
+/// # Errors
+/// If it can't listen.
+pub async fn serve(options: ServerOptions, shutdown: impl Future<Output = ()>) -> Result<(), ServerError> {
+    let credentials = match options.credentials {
+        Some(credentials) => credentials,
+        None => Credentials::generate(&hosts(&options.listen))?,
+    };
+    let mut listeners = Vec::new();
+    for address in &options.listen {
+        let handshake = HandshakeOptions::new(Role::Scheduler);
+        listeners.push(Listener::bind(address, &credentials, handshake).await?);
+    }
+    let addresses: Vec<Address> = listeners.iter().map(|listener| listener.address().clone()).collect();
+    let (inbox, outgoing) = mpsc::channel(INBOX_LEN);
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+
+    let mut dashboard = None;
+    if let Some(address) = options.dashboard {
+        let refused = |error: std::io::Error| ServerError::Dashboard { address, reason: error.to_string() };
+        let listener = TcpListener::bind(address).await.map_err(refused)?;
+        let bound = listener.local_addr().map_err(refused)?;
+        let access = if options.dashboard_open {
+            Access::insecure(bound)
+        } else {
+            Access::for_listener(bound, credentials.token().map(|token| token.reveal()).as_deref())?
+        };
+        dashboard = Some(format!("http://{bound}/status"));
+        let router = raskal_dashboard::router(Arc::new(Reports::new(inbox.clone())), access);
+        let closed = async move {
+            // An error means that the sender is gone, which says the same.
+            let _ = stopped.await;
+        };
+        tokio::spawn(async move {
+            if let Err(error) = raskal_dashboard::serve(listener, router, closed).await {
+                tracing::warn!(%error, "the dashboard ended");
+            }
+        });
+    }
+
+    let path = match options.scheduler_file {
+        Some(path) => path,
+        None => addresses
+            .first()
+            .map(SchedulerFile::default_path)
+            .unwrap_or_else(|| SchedulerFile::folder().join("scheduler.json")),
+    };
+    SchedulerFile::new(addresses.clone(), &credentials, dashboard.clone()).write(&path)?;
+    tracing::info!(?addresses, dashboard, file = %path.display(), "the scheduler listens");
+    let door = Door::new(inbox);
+    for listener in listeners {
+        tokio::spawn(connection::accept(listener, door.clone()));
+    }
+    let core = Core::new(addresses.clone(), dashboard.clone(), options.worker_timeout);
+    let core = tokio::spawn(core.run(outgoing));
+    if let Some(on_start) = options.on_start {
+        on_start(&Started { addresses, scheduler_file: path.clone(), dashboard });
+    }
+    shutdown.await;
+    core.abort();
+    drop(stop);
+    SchedulerFile::remove_own(&path);
+    tracing::info!("the scheduler ends");
+    Ok(())
+}
+
+/// The hosts that a fresh certificate is for.
+fn hosts(listen: &[Address]) -> Vec<&str> {
+    let mut hosts = vec!["localhost", "127.0.0.1"];
+    for (host, _) in listen.iter().filter_map(Address::host_port) {
+        if !hosts.contains(&host) {
+            hosts.push(host);
+        }
+    }
+    hosts
+}
+
+/// Done at an interrupt, a request to terminate, or the end of the standard input.
+fn shutdown(end_with_stdin: bool) -> std::io::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let (ended, end) = tokio::sync::oneshot::channel();
+    if end_with_stdin {
+        // A thread of its own: reading the standard input can't be cancelled, and must not keep the process.
+        std::thread::spawn(move || {
+            let _ = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
+            let _ = ended.send(());
+        });
+    } else {
+        std::mem::forget(ended);
+    }
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            _ = end => {}
+        }
+    })
+}

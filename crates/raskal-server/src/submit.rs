@@ -1,0 +1,86 @@
+//! What clients ask for.
+
+use crate::answer::answer;
+use crate::core::Core;
+use crate::report::now_us;
+use crate::tables::Submitted;
+use raskal_graph::Graph;
+use raskal_proto::client::Submit;
+use raskal_proto::{FromClient, ToClient};
+use raskal_scheduler::Event;
+use raskal_types::{ClientId, GraphId, TaskId};
+use std::sync::Arc;
+
+impl Core {
+    pub(crate) fn from_client(&mut self, client: ClientId, message: FromClient) {
+        match message {
+            FromClient::Submit(submit) => {
+                if let Err(problem) = self.submit(client, *submit) {
+                    self.hang_up(client, &problem);
+                }
+            }
+            FromClient::Release { tasks } => {
+                let tasks: Vec<TaskId> = tasks.into_iter().filter(|task| self.owns(client, task.graph)).collect();
+                self.step(Event::Release { tasks });
+            }
+            FromClient::Cancel { graph } => {
+                if self.owns(client, graph) {
+                    self.step(Event::Cancel { graph });
+                }
+            }
+            FromClient::MoreGraphs => self.give_graphs(client),
+            FromClient::Ask { request, question } => {
+                let answer = answer(self, question);
+                self.tables.to_client(client, ToClient::Answer { request, answer });
+            }
+            FromClient::Hello { .. } => self.hang_up(client, "it said hello twice"),
+        }
+    }
+
+    fn owns(&self, client: ClientId, graph: GraphId) -> bool {
+        self.tables.graphs.get(&graph).is_some_and(|submitted| submitted.client == client)
+    }
+
+    /// Ends the connection of a client that says what no client of ours says.
+    fn hang_up(&mut self, client: ClientId, problem: &str) {
+        let Some(gone) = self.tables.clients.remove(&client) else { return };
+        tracing::warn!(%client, name = gone.name, problem, "a client's connection was closed");
+        gone.sender.close();
+        self.step(Event::ClientLost { client });
+    }
+
+    fn submit(&mut self, client: ClientId, submit: Submit) -> Result<(), String> {
+        let Submit { graph: id, layers, functions, imports, wanted } = submit;
+        let ranges = self.tables.clients.get(&client).map(|client| client.graphs.as_slice()).unwrap_or_default();
+        if !ranges.iter().any(|&(first, behind)| (first..behind).contains(&id.0)) {
+            return Err(format!("graph number {id} was not given to it"));
+        }
+        if self.tables.graphs.contains_key(&id) {
+            return Err(format!("graph number {id} is in use"));
+        }
+        let graph = Arc::new(Graph::from_parts(layers).map_err(|error| error.to_string())?);
+        let count = graph.task_count();
+        if functions.len() != graph.layers().len() {
+            return Err(format!("graph {id} has {} layers but {} functions", graph.layers().len(), functions.len()));
+        }
+        let out_of_range = |index: &&u32| **index >= count;
+        if let Some(index) = wanted.iter().chain(imports.iter().map(|import| &import.0)).find(out_of_range) {
+            return Err(format!("task {index} of graph {id} does not exist, it has {count}"));
+        }
+        tracing::debug!(%client, graph = %id, tasks = count, wanted = wanted.len(), "a graph was submitted");
+        let submitted = Submitted {
+            client,
+            held_by_layer: vec![0; graph.layers().len()],
+            graph: graph.clone(),
+            functions,
+            informed: Default::default(),
+            held: Default::default(),
+            failures: Default::default(),
+            deaths: Default::default(),
+            submitted_us: now_us(),
+        };
+        self.tables.graphs.insert(id, submitted);
+        self.step(Event::Submit { graph: id, client, layers: graph, imports, wanted });
+        Ok(())
+    }
+}

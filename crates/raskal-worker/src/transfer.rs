@@ -1,0 +1,223 @@
+//! Where values are, and values on their way.
+//!
+//! Start at [`Place`]. A value is in the node's store, in executors, in both, or being fetched from a peer.
+
+use crate::machine::Worker;
+use crate::message::{Delivery, ExecutorId, Instruction};
+use raskal_types::{TaskId, WorkerId};
+
+/// Who waits for a value to be in the node's store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Waiter {
+    Task(TaskId),
+    Request(u64),
+}
+
+/// Where a value is.
+#[derive(Debug, Default)]
+pub(crate) struct Place {
+    pub(crate) size_bytes: u64,
+    /// It is in the node's store.
+    pub(crate) in_store: bool,
+    /// The executors that it lives in.
+    pub(crate) executors: Vec<ExecutorId>,
+    /// A peer is being asked for it.
+    pub(crate) fetching: bool,
+    pub(crate) peer: Option<WorkerId>,
+    /// An executor is being asked for its bytes.
+    pub(crate) exporting: bool,
+    pub(crate) waiters: Vec<Waiter>,
+    /// It came along with so many tasks that are still known; the scheduler does not know that it is here.
+    pub(crate) users: u32,
+    /// The scheduler knows that it is here, and will say when to forget it.
+    pub(crate) owned: bool,
+}
+
+impl Place {
+    pub(crate) fn new(size_bytes: u64) -> Place {
+        Place { size_bytes, ..Place::default() }
+    }
+
+    /// The place of a value that came along with a task.
+    pub(crate) fn passing(size_bytes: u64) -> Place {
+        Place { size_bytes, in_store: true, ..Place::default() }
+    }
+
+    pub(crate) fn is_somewhere(&self) -> bool {
+        self.in_store || !self.executors.is_empty()
+    }
+
+    /// How the value reaches an executor. Inputs are in the store or in that executor when a task is sent.
+    pub(crate) fn deliver(&mut self, executor: ExecutorId, inline_bytes_max: u64) -> Delivery {
+        if self.executors.contains(&executor) {
+            return Delivery::Live;
+        }
+        if self.size_bytes <= inline_bytes_max {
+            return Delivery::Inline;
+        }
+        self.executors.push(executor);
+        Delivery::Sent
+    }
+}
+
+impl Worker {
+    pub(crate) fn in_store(&self, value: TaskId) -> bool {
+        self.values.get(&value).is_some_and(|place| place.in_store)
+    }
+
+    /// A value was made here: in the node's store, or in an executor.
+    pub(crate) fn keep(&mut self, value: TaskId, executor: Option<ExecutorId>, size_bytes: u64) {
+        let place = self.values.entry(value).or_default();
+        place.size_bytes = size_bytes;
+        place.owned = true;
+        match executor {
+            Some(executor) if !place.executors.contains(&executor) => place.executors.push(executor),
+            Some(_) => {}
+            None => place.in_store = true,
+        }
+    }
+
+    /// A value is in the node's store; those who wait for it go on.
+    pub(crate) fn arrived(&mut self, value: TaskId, fetched_bytes: Option<u64>, out: &mut Vec<Instruction>) {
+        let Some(place) = self.values.get_mut(&value) else {
+            // Forgotten while it was on its way.
+            out.push(Instruction::Drop { value });
+            return;
+        };
+        place.in_store = true;
+        if let Some(size_bytes) = fetched_bytes {
+            place.size_bytes = size_bytes;
+            place.fetching = false;
+            place.owned = true;
+        }
+        for waiter in std::mem::take(&mut place.waiters) {
+            match waiter {
+                Waiter::Task(task) => self.input_arrived(task, out),
+                Waiter::Request(request) => out.push(Instruction::Serve { request, value }),
+            }
+        }
+    }
+
+    /// A value can't be got from its peer.
+    pub(crate) fn transfer_failed(&mut self, value: TaskId, out: &mut Vec<Instruction>) {
+        let Some(place) = self.values.get_mut(&value) else { return };
+        place.fetching = false;
+        let (holder, waiters) = (place.peer.unwrap_or_default(), std::mem::take(&mut place.waiters));
+        if !place.is_somewhere() {
+            self.values.remove(&value);
+        }
+        self.tell_missing(value, holder, waiters, out);
+    }
+
+    pub(crate) fn exported(&mut self, executor: ExecutorId, value: TaskId, out: &mut Vec<Instruction>) {
+        if let Some(place) = self.values.get_mut(&value) {
+            place.exporting = false;
+            if !place.executors.contains(&executor) {
+                place.executors.push(executor);
+            }
+        }
+        self.arrived(value, None, out);
+    }
+
+    /// The bytes of a value can't be had: for those who need them it is as good as lost.
+    pub(crate) fn export_failed(&mut self, executor: ExecutorId, value: TaskId, out: &mut Vec<Instruction>) {
+        let Some(place) = self.values.get_mut(&value) else { return };
+        place.exporting = false;
+        let waiters = std::mem::take(&mut place.waiters);
+        let _ = executor;
+        let holder = self.id();
+        self.tell_missing(value, holder, waiters, out);
+    }
+
+    fn tell_missing(&mut self, value: TaskId, holder: WorkerId, waiters: Vec<Waiter>, out: &mut Vec<Instruction>) {
+        for waiter in waiters {
+            match waiter {
+                Waiter::Task(task) => self.input_missing(task, value, holder, out),
+                Waiter::Request(request) => out.push(Instruction::Refuse { request, value }),
+            }
+        }
+    }
+
+    /// Somebody outside asks for a value.
+    pub(crate) fn requested(&mut self, request: u64, value: TaskId, out: &mut Vec<Instruction>) {
+        match self.values.get_mut(&value) {
+            Some(place) if place.in_store => out.push(Instruction::Serve { request, value }),
+            Some(place) if place.is_somewhere() => {
+                place.waiters.push(Waiter::Request(request));
+                if let (false, Some(&executor)) = (place.exporting, place.executors.first()) {
+                    place.exporting = true;
+                    out.push(Instruction::Export { executor, value });
+                }
+            }
+            _ => out.push(Instruction::Refuse { request, value }),
+        }
+    }
+
+    /// The scheduler wants a value forgotten.
+    pub(crate) fn free(&mut self, value: TaskId, out: &mut Vec<Instruction>) {
+        let Some(place) = self.values.get_mut(&value) else { return };
+        place.owned = false;
+        if place.users == 0 {
+            self.forget(value, out);
+        }
+    }
+
+    /// A task that a value came along with is gone.
+    pub(crate) fn user_gone(&mut self, value: TaskId, out: &mut Vec<Instruction>) {
+        let Some(place) = self.values.get_mut(&value) else { return };
+        place.users = place.users.saturating_sub(1);
+        if place.users == 0 && !place.owned && !place.fetching {
+            self.forget(value, out);
+        }
+    }
+
+    fn forget(&mut self, value: TaskId, out: &mut Vec<Instruction>) {
+        let Some(place) = self.values.remove(&value) else { return };
+        if place.in_store {
+            out.push(Instruction::Drop { value });
+        }
+        for executor in place.executors {
+            out.push(Instruction::FreeIn { executor, value });
+        }
+        for waiter in place.waiters {
+            if let Waiter::Request(request) = waiter {
+                out.push(Instruction::Refuse { request, value });
+            }
+        }
+    }
+
+    /// The values that lived in an executor are gone with it, unless they are elsewhere too.
+    pub(crate) fn values_died_with(&mut self, executor: ExecutorId, out: &mut Vec<Instruction>) {
+        let mut lost = Vec::new();
+        let mut affected: Vec<TaskId> = Vec::new();
+        for (&value, place) in &mut self.values {
+            if place.executors.contains(&executor) {
+                place.executors.retain(|&other| other != executor);
+                affected.push(value);
+            }
+        }
+        affected.sort_unstable();
+        for value in affected {
+            let Some(place) = self.values.get_mut(&value) else { continue };
+            if place.is_somewhere() {
+                if place.exporting {
+                    // It may have been asked of the one that died: ask another.
+                    place.exporting = false;
+                    if let (false, Some(&other)) = (place.in_store, place.executors.first()) {
+                        place.exporting = true;
+                        out.push(Instruction::Export { executor: other, value });
+                    }
+                }
+            } else if let Some(place) = self.values.remove(&value) {
+                lost.push((value, place));
+            }
+        }
+        let holder = self.id();
+        for (value, place) in lost {
+            if place.owned {
+                out.push(Instruction::ReportDropped { value });
+            }
+            self.tell_missing(value, holder, place.waiters, out);
+        }
+    }
+}
