@@ -1,5 +1,50 @@
-//! Dataframes over DataFusion, run as tasks of the common graph.
+//! Dataframes over DataFusion: an index, ordered partitions, pandas' missing values, pandas in the middle.
 //!
-//! - [`stage`]: cuts a physical plan into stages and makes each (stage, partition) a task.
+//! ```
+//! use raskal_frame::{Aggregate, CsvOptions, Frame, GroupOptions, Reduction};
+//! # let folder = tempfile::tempdir()?;
+//! # let path = folder.path().join("accounts.csv").to_string_lossy().into_owned();
+//! # std::fs::write(&path, "name,balance\nAda,3\nBob,5\nAda,\n")?;
+//! let frame = Frame::read_csv(&[path], CsvOptions::default())?;
+//! let means = frame
+//!     .group_by(&["name"], GroupOptions::default())?
+//!     .aggregate(&[Aggregate::new("balance", Reduction::Mean)])?;
+//! assert_eq!(means.collect()?.batches.iter().map(|batch| batch.num_rows()).sum::<usize>(), 2);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! - [`frame`]: [`Frame`], a plan with index and partitions; [`expression`]: arithmetic and comparison on columns;
+//!   [`mod@aggregate`]: group-by and reductions.
+//! - [`source`]: tables of ordered partitions; [`csv`], [`parquet`], [`memory`]: the tables there are; [`files`].
+//! - [`nodes`]: plan nodes without relational form; [`udf`]: functions the engine lacks; [`codec`]: both as bytes.
+//! - [`session`]: threads, memory and settings; [`run`]: one query on all cores; [`lower`]: a frame as tasks;
+//!   [`stage`]: its plan cut into stages, for clusters; [`explain`]: plans as text.
+//!
+//! Nothing here knows Python: `raskal-py` gives pandas functions as [`nodes::map::Mapper`].
 
+pub mod aggregate;
+pub mod codec;
+pub mod csv;
+pub mod error;
+pub mod explain;
+pub mod expression;
+pub mod files;
+pub mod frame;
+pub mod lower;
+pub mod memory;
+pub mod nodes;
+pub mod parquet;
+pub mod read;
+pub mod run;
+pub mod session;
+pub mod source;
 pub mod stage;
+pub mod udf;
+
+#[cfg(test)]
+mod tests;
+
+pub use aggregate::{Aggregate, GroupOptions, Grouped, Reduction};
+pub use csv::CsvOptions;
+pub use error::{FrameError, Result};
+pub use frame::Frame;

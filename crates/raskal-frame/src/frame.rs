@@ -1,0 +1,422 @@
+//! A dataframe: a plan of the engine with what pandas needs beside it.
+//!
+//! Start at [`Frame`]. A frame is a base plan and, for each column and index level, an expression over the base's rows.
+//! Columns taken from one frame share its base, so that `df[df.x > 0]` is an expression and a filter, not a join.
+//!
+//! Invariant: every operation here keeps the order of rows and their index labels, or says that it does not.
+
+use crate::expression;
+use crate::memory;
+use crate::nodes::map::{MapNode, Mapper};
+use crate::nodes::select::SelectNode;
+use crate::source::{Source, SourceTable};
+use crate::{FrameError, Result};
+use arrow::array::ArrayRef;
+use arrow::datatypes::{DataType, SchemaRef};
+use arrow::record_batch::RecordBatch;
+use datafusion::common::Column as ColumnName;
+use datafusion::datasource::{TableProvider, provider_as_source};
+use datafusion::logical_expr::{Expr, ExprSchemable, Extension, LogicalPlan, LogicalPlanBuilder};
+use raskal_graph::Token;
+use std::collections::HashSet;
+use std::sync::Arc;
+
+/// Name that an index level has in plans; its name for users is beside the plan.
+pub fn index_name(level: usize) -> String {
+    format!("__index_{level}__")
+}
+
+/// A column: its name and what it is made of.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Column {
+    /// Name, unique in its frame.
+    pub name: String,
+    /// Its value, over the rows of the frame's base plan.
+    pub value: Expr,
+}
+
+/// One level of the index.
+#[derive(Clone, Debug, PartialEq)]
+pub struct IndexLevel {
+    /// Name for users, if it has one.
+    pub name: Option<String>,
+    /// Its value, over the rows of the frame's base plan.
+    pub value: Expr,
+}
+
+/// A lazy dataframe. Cloning one is cheap.
+#[derive(Clone, Debug)]
+pub struct Frame {
+    base: Arc<LogicalPlan>,
+    index: Vec<IndexLevel>,
+    columns: Vec<Column>,
+    partitions: usize,
+    /// Whether the base gives its rows as one partition, whatever its steps do inside.
+    single: bool,
+    divisions: Option<ArrayRef>,
+}
+
+impl Frame {
+    /// The table of a provider. `index` names the columns that are index levels, and what users call them; `token` is a
+    /// content hash of the table.
+    pub(crate) fn from_table(
+        table: Arc<dyn TableProvider>,
+        token: Token,
+        index: &[(String, Option<String>)],
+        partitions: usize,
+    ) -> Result<Frame> {
+        let base = LogicalPlanBuilder::scan(format!("t{token}"), provider_as_source(table), None)?.build()?;
+        let mut levels = Vec::new();
+        for (column, name) in index {
+            levels.push(IndexLevel { name: name.clone(), value: column_of(&base, column)? });
+        }
+        let names: Vec<String> = base.schema().fields().iter().map(|field| field.name().clone()).collect();
+        let columns = names
+            .into_iter()
+            .filter(|name| index.iter().all(|(column, _)| column != name))
+            .map(|name| Ok(Column { value: column_of(&base, &name)?, name }))
+            .collect::<Result<_>>()?;
+        Ok(Frame { base: Arc::new(base), index: levels, columns, partitions, single: false, divisions: None })
+    }
+
+    /// The table of a source whose index levels are the columns [`index_name`], with these names for users.
+    ///
+    /// # Errors
+    /// If the source has no such columns.
+    pub fn from_source(source: Arc<dyn Source>, token: Token, index: &[Option<String>]) -> Result<Frame> {
+        let levels: Vec<_> = index.iter().enumerate().map(|(level, name)| (index_name(level), name.clone())).collect();
+        let partitions = source.partitions();
+        Frame::from_table(Arc::new(SourceTable(source)), token, &levels, partitions)
+    }
+
+    /// Batches in memory as partitions. The columns [`index_name`] are the index.
+    ///
+    /// # Errors
+    /// If the batches are not of this schema.
+    pub fn from_partitions(
+        schema: SchemaRef,
+        partitions: Vec<Vec<RecordBatch>>,
+        index: &[Option<String>],
+        token: Token,
+    ) -> Result<Frame> {
+        for batch in partitions.iter().flatten() {
+            if batch.schema().fields() != schema.fields() {
+                let (got, wanted) = (batch.schema(), &schema);
+                return Err(FrameError::Type(format!("a partition has the columns {got}, the table {wanted}")));
+            }
+        }
+        Frame::from_source(memory::shared(schema, partitions), token, index)
+    }
+
+    /// Its columns.
+    pub fn columns(&self) -> &[Column] {
+        &self.columns
+    }
+
+    /// Names of its columns.
+    pub fn names(&self) -> Vec<String> {
+        self.columns.iter().map(|column| column.name.clone()).collect()
+    }
+
+    /// Its index.
+    pub fn index(&self) -> &[IndexLevel] {
+        &self.index
+    }
+
+    /// Number of partitions.
+    pub fn partitions(&self) -> usize {
+        if self.single { 1 } else { self.partitions }
+    }
+
+    /// Index labels between which each partition lies, if known: one more than there are partitions.
+    pub fn divisions(&self) -> Option<&ArrayRef> {
+        self.divisions.as_ref()
+    }
+
+    /// The same frame with known divisions.
+    ///
+    /// # Errors
+    /// If there is not one more than there are partitions.
+    pub fn with_divisions(mut self, divisions: Option<ArrayRef>) -> Result<Frame> {
+        if let Some(divisions) = &divisions
+            && divisions.len() != self.partitions() + 1
+        {
+            let (got, wanted) = (divisions.len(), self.partitions() + 1);
+            return Err(FrameError::Value(format!("{got} divisions for {} partitions, expected {wanted}", wanted - 1)));
+        }
+        self.divisions = divisions;
+        Ok(self)
+    }
+
+    /// The plan that its columns are made from.
+    pub(crate) fn base(&self) -> &LogicalPlan {
+        &self.base
+    }
+
+    /// Whether its rows and another frame's are the same ones.
+    pub(crate) fn same_rows(&self, other: &Frame) -> bool {
+        Arc::ptr_eq(&self.base, &other.base) || self.base == other.base
+    }
+
+    /// The type of a column.
+    pub fn dtype(&self, column: &Column) -> Result<DataType> {
+        Ok(column.value.get_type(self.base.schema())?)
+    }
+
+    /// The whole plan: index levels first, then the columns.
+    ///
+    /// # Errors
+    /// If two columns have the same name.
+    pub fn plan(&self) -> Result<LogicalPlan> {
+        let levels = self.index.iter().enumerate().map(|(level, one)| one.value.clone().alias(index_name(level)));
+        let columns = self.columns.iter().map(|column| column.value.clone().alias(&column.name));
+        Ok(LogicalPlanBuilder::from(self.base.as_ref().clone()).project(levels.chain(columns))?.build()?)
+    }
+
+    /// Names and types of the rows that running the plan gives.
+    ///
+    /// # Errors
+    /// As [`Frame::plan`].
+    pub fn schema(&self) -> Result<SchemaRef> {
+        Ok(self.plan()?.schema().inner().clone())
+    }
+
+    /// Content hash of the plan.
+    ///
+    /// # Errors
+    /// As [`Frame::plan`].
+    pub fn token(&self) -> Result<Token> {
+        let names: Vec<String> =
+            self.index.iter().map(|level| level.name.clone().unwrap_or_default()).chain(self.names()).collect();
+        Ok(Token::of([self.plan()?.display_indent_schema().to_string(), names.join("\0")]))
+    }
+
+    /// The column of this name.
+    ///
+    /// # Errors
+    /// [`FrameError::NoColumn`] if there is none.
+    pub fn column(&self, name: &str) -> Result<&Column> {
+        let found = self.columns.iter().find(|column| column.name == name);
+        found.ok_or_else(|| FrameError::NoColumn { name: name.to_owned(), columns: self.names() })
+    }
+
+    /// Only these columns, in this order.
+    ///
+    /// # Errors
+    /// [`FrameError::NoColumn`] if one is not there.
+    pub fn select<Name: AsRef<str>>(&self, names: &[Name]) -> Result<Frame> {
+        let columns = names.iter().map(|name| self.column(name.as_ref()).cloned()).collect::<Result<_>>()?;
+        Ok(self.with_columns(columns))
+    }
+
+    pub(crate) fn with_columns(&self, columns: Vec<Column>) -> Frame {
+        Frame { columns, ..self.clone() }
+    }
+
+    /// The same columns under other names.
+    ///
+    /// # Errors
+    /// If the number of names differs.
+    pub fn rename(&self, names: &[String]) -> Result<Frame> {
+        if names.len() != self.columns.len() {
+            let (got, wanted) = (names.len(), self.columns.len());
+            return Err(FrameError::Value(format!("{got} names for {wanted} columns")));
+        }
+        let columns = self.columns.iter().zip(names);
+        Ok(self.with_columns(columns.map(|(column, name)| Column { name: name.clone(), ..column.clone() }).collect()))
+    }
+
+    /// With the only column of `value` added under `name`, or in place of the column of that name.
+    ///
+    /// # Errors
+    /// [`FrameError::Alignment`] if `value` comes from other rows.
+    pub fn assign(&self, name: &str, value: &Frame) -> Result<Frame> {
+        let value = self.aligned(value)?;
+        Ok(self.assign_value(name, value.value.clone()))
+    }
+
+    /// With the same value in every row of a new or replaced column.
+    pub fn assign_value(&self, name: &str, value: Expr) -> Frame {
+        let new = Column { name: name.to_owned(), value };
+        let mut columns = self.columns.clone();
+        match columns.iter_mut().find(|column| column.name == name) {
+            Some(column) => *column = new,
+            None => columns.push(new),
+        }
+        self.with_columns(columns).flattened()
+    }
+
+    /// The only column of `other`, which must come from the same rows.
+    pub(crate) fn aligned<'a>(&self, other: &'a Frame) -> Result<&'a Column> {
+        match (self.same_rows(other), other.columns.as_slice()) {
+            (true, [column]) => Ok(column),
+            (false, _) => Err(FrameError::Alignment { left: self.title(), right: other.title() }),
+            (true, columns) => Err(FrameError::Type(format!("expected one column, got {}", columns.len()))),
+        }
+    }
+
+    fn title(&self) -> String {
+        match self.columns.as_slice() {
+            [one] => format!("column '{}'", one.name),
+            many => format!("a dataframe of {} columns", many.len()),
+        }
+    }
+
+    /// The rows where the only column of `condition` is true.
+    ///
+    /// # Errors
+    /// [`FrameError::Alignment`] if `condition` comes from other rows.
+    pub fn filter(&self, condition: &Frame) -> Result<Frame> {
+        let condition = self.aligned(condition)?;
+        if self.dtype_of(&condition.value)? != DataType::Boolean {
+            let dtype = self.dtype_of(&condition.value)?;
+            return Err(FrameError::Type(format!("column '{}' is {dtype}, a filter is boolean", condition.name)));
+        }
+        let predicate = expression::as_predicate(condition.value.clone());
+        let base = LogicalPlanBuilder::from(self.base.as_ref().clone()).filter(predicate)?.build()?;
+        Ok(Frame { base: Arc::new(base), ..self.clone() })
+    }
+
+    fn dtype_of(&self, value: &Expr) -> Result<DataType> {
+        Ok(value.get_type(self.base.schema())?)
+    }
+
+    /// The partitions of these numbers, in this order.
+    ///
+    /// # Errors
+    /// If one is not there.
+    pub fn select_partitions(&self, partitions: &[usize]) -> Result<Frame> {
+        let count = self.partitions();
+        if let Some(wrong) = partitions.iter().find(|&&one| one >= count) {
+            return Err(FrameError::Value(format!("partition {wrong} of a dataframe with {count} partitions")));
+        }
+        let flat = self.materialized()?;
+        let node = SelectNode::new(flat.base.as_ref().clone(), partitions.to_vec(), self.single);
+        let divisions = match (&self.divisions, partitions) {
+            (Some(all), [first, .., last]) if partitions.windows(2).all(|pair| pair[0] + 1 == pair[1]) => {
+                Some(all.slice(*first, last - first + 2))
+            }
+            (Some(all), [one]) => Some(all.slice(*one, 2)),
+            _ => None,
+        };
+        let base = Arc::new(LogicalPlan::Extension(Extension { node: Arc::new(node) }));
+        Ok(Frame { base, partitions: partitions.len(), single: false, divisions, ..flat })
+    }
+
+    /// The first `rows` rows of the first `partitions` partitions.
+    ///
+    /// # Errors
+    /// If there are not so many partitions.
+    pub fn head(&self, rows: usize, partitions: usize) -> Result<Frame> {
+        let numbers: Vec<usize> = (0..partitions).collect();
+        let chosen = self.select_partitions(&numbers)?;
+        let base = LogicalPlanBuilder::from(chosen.base.as_ref().clone()).limit(0, Some(rows))?.build()?;
+        Ok(Frame { base: Arc::new(base), single: true, divisions: None, ..chosen })
+    }
+
+    /// Every partition through a function of the host language, which gives rows of `schema`. The columns
+    /// [`index_name`] of the schema are the index, with the names `index`.
+    ///
+    /// # Errors
+    /// If the schema has two columns of one name.
+    pub fn map_partitions(
+        &self,
+        mapper: Arc<dyn Mapper>,
+        schema: SchemaRef,
+        index: &[Option<String>],
+        keep_divisions: bool,
+    ) -> Result<Frame> {
+        let node = MapNode::new(self.plan()?, mapper, schema.clone(), self.single)?;
+        let base = LogicalPlan::Extension(Extension { node: Arc::new(node) });
+        let divisions = if keep_divisions { self.divisions.clone() } else { None };
+        Frame::over(base, index, self.partitions(), divisions)
+    }
+
+    /// A frame of all columns of `base`, those named [`index_name`] being its index.
+    pub(crate) fn over(
+        base: LogicalPlan,
+        index: &[Option<String>],
+        partitions: usize,
+        divisions: Option<ArrayRef>,
+    ) -> Result<Frame> {
+        let level = |(level, name): (usize, &Option<String>)| {
+            Ok(IndexLevel { name: name.clone(), value: column_of(&base, &index_name(level))? })
+        };
+        let levels = index.iter().enumerate().map(level).collect::<Result<Vec<_>>>()?;
+        let hidden: HashSet<String> = (0..index.len()).map(index_name).collect();
+        let columns = base
+            .schema()
+            .fields()
+            .iter()
+            .filter(|field| !hidden.contains(field.name()))
+            .map(|field| Ok(Column { name: field.name().clone(), value: column_of(&base, field.name())? }))
+            .collect::<Result<Vec<_>>>()?;
+        Ok(Frame { base: Arc::new(base), index: levels, columns, partitions, single: false, divisions })
+    }
+
+    /// The same frame, whose base counts as one partition.
+    pub(crate) fn into_single(mut self) -> Frame {
+        self.single = true;
+        self.partitions = 1;
+        self
+    }
+
+    /// The same rows with every column computed in the base. Columns made before no longer share its base.
+    pub(crate) fn materialized(&self) -> Result<Frame> {
+        let names: Vec<_> = self.index.iter().map(|level| level.name.clone()).collect();
+        let frame = Frame::over(self.plan()?, &names, self.partitions, self.divisions.clone())?;
+        Ok(Frame { single: self.single, ..frame })
+    }
+
+    /// Where expressions have grown large (`x = x + x` in a loop doubles them), computes them in the base.
+    fn flattened(self) -> Frame {
+        if self.columns.iter().all(|column| expression::size(&column.value) < expression::SIZE_MAX) {
+            return self;
+        }
+        self.materialized().unwrap_or(self)
+    }
+
+    /// The index levels as ordinary columns in front, and no index.
+    ///
+    /// # Errors
+    /// If a level's name is that of a column.
+    pub fn reset_index(&self, drop: bool) -> Result<Frame> {
+        let mut columns = Vec::new();
+        if !drop {
+            for (place, level) in self.index.iter().enumerate() {
+                let fallback = if self.index.len() == 1 { "index".to_owned() } else { format!("level_{place}") };
+                let name = level.name.clone().unwrap_or(fallback);
+                if self.columns.iter().any(|column| column.name == name) {
+                    return Err(FrameError::Value(format!("cannot insert {name}, a column of that name exists")));
+                }
+                columns.push(Column { name, value: level.value.clone() });
+            }
+        }
+        columns.extend(self.columns.iter().cloned());
+        Ok(Frame { index: Vec::new(), columns, divisions: None, ..self.clone() })
+    }
+
+    /// The index's only level as a column.
+    ///
+    /// # Errors
+    /// If the index has another number of levels.
+    pub fn index_column(&self) -> Result<Frame> {
+        match self.index.as_slice() {
+            [level] => {
+                let name = level.name.clone().unwrap_or_else(|| index_name(0));
+                Ok(self.with_columns(vec![Column { name, value: level.value.clone() }]))
+            }
+            levels => Err(FrameError::Unsupported(format!("an index of {} levels as one column", levels.len()))),
+        }
+    }
+}
+
+/// A reference to the column of `plan` with this name.
+pub(crate) fn column_of(plan: &LogicalPlan, name: &str) -> Result<Expr> {
+    let found = plan.schema().iter().find(|(_, field)| field.name() == name);
+    let (qualifier, field) = found.ok_or_else(|| FrameError::NoColumn {
+        name: name.to_owned(),
+        columns: plan.schema().fields().iter().map(|field| field.name().clone()).collect(),
+    })?;
+    Ok(Expr::Column(ColumnName::from((qualifier, field))))
+}

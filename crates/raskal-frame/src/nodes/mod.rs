@@ -1,0 +1,69 @@
+//! Plan nodes for what has no relational form.
+//!
+//! - [`map`]: a function of the host language on every partition ([`map::Mapper`]).
+//! - [`select`]: only some partitions, in a given order.
+//!
+//! [`FramePlanner`] turns the logical nodes into those that run.
+
+pub mod map;
+pub mod select;
+
+use async_trait::async_trait;
+use datafusion::catalog::Session;
+use datafusion::error::Result;
+use datafusion::execution::context::QueryPlanner;
+use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
+use datafusion::logical_expr::{LogicalPlan, UserDefinedLogicalNode};
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, PhysicalPlanner};
+use std::sync::Arc;
+
+/// The engine's planner, which also knows the nodes of this module.
+#[derive(Debug)]
+pub struct FramePlanner;
+
+#[async_trait]
+impl QueryPlanner for FramePlanner {
+    async fn create_physical_plan(&self, plan: &LogicalPlan, session: &dyn Session) -> Result<Arc<dyn ExecutionPlan>> {
+        DefaultPhysicalPlanner::with_extension_planners(vec![Arc::new(NodePlanner)])
+            .create_physical_plan(plan, session)
+            .await
+    }
+}
+
+struct NodePlanner;
+
+#[async_trait]
+impl ExtensionPlanner for NodePlanner {
+    async fn plan_extension(
+        &self,
+        _planner: &dyn PhysicalPlanner,
+        node: &dyn UserDefinedLogicalNode,
+        _logical_inputs: &[&LogicalPlan],
+        inputs: &[Arc<dyn ExecutionPlan>],
+        _session: &dyn Session,
+        _context: &PhysicalPlanningContext,
+    ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+        let input = inputs.first().cloned();
+        Ok(match (input, node.as_any()) {
+            (Some(input), any) if any.is::<map::MapNode>() => {
+                any.downcast_ref::<map::MapNode>().map(|node| Arc::new(node.exec(input)) as _)
+            }
+            (Some(input), any) if any.is::<select::SelectNode>() => {
+                any.downcast_ref::<select::SelectNode>().map(|node| Arc::new(node.exec(input)) as _)
+            }
+            _ => None,
+        })
+    }
+}
+
+/// Whether a plan holds nodes that see partitions, so that its leaves must not be cut freely.
+pub fn sees_partitions(plan: &LogicalPlan) -> bool {
+    match plan {
+        LogicalPlan::Extension(extension) => {
+            let any = extension.node.as_any();
+            any.is::<map::MapNode>() || any.is::<select::SelectNode>() || plan.inputs().into_iter().any(sees_partitions)
+        }
+        other => other.inputs().into_iter().any(sees_partitions),
+    }
+}
