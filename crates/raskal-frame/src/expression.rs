@@ -6,10 +6,18 @@
 use crate::udf::nan_to_null;
 use crate::{FrameError, Result};
 use arrow::datatypes::DataType;
+use datafusion::common::DFSchema;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
-use datafusion::common::{DFSchema, ScalarValue};
 use datafusion::functions::expr_fn;
 use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, Operator, cast, lit, when};
+
+pub use datafusion::common::ScalarValue;
+pub use datafusion::error::DataFusionError as ScalarError;
+
+/// The same value in every row.
+pub fn literal(value: ScalarValue) -> Expr {
+    lit(value)
+}
 
 /// An operation on two columns, or a column and a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,6 +88,23 @@ pub enum Unary {
     IsMissing,
     /// `x.notna()`
     IsPresent,
+}
+
+impl Unary {
+    /// The operation that Python or pandas calls by this name.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub fn from_name(name: &str) -> Result<Unary> {
+        Ok(match name {
+            "neg" => Unary::Negative,
+            "invert" => Unary::Not,
+            "abs" => Unary::Absolute,
+            "isna" => Unary::IsMissing,
+            "notna" => Unary::IsPresent,
+            other => return Err(FrameError::Unsupported(format!("operation '{other}' is not native"))),
+        })
+    }
 }
 
 /// How many nodes an expression may have before it is computed for itself.

@@ -14,7 +14,7 @@ use crate::{FrameError, Result};
 use arrow::array::ArrayRef;
 use arrow::datatypes::{DataType, SchemaRef};
 use arrow::record_batch::RecordBatch;
-use datafusion::common::Column as ColumnName;
+use datafusion::common::{Column as ColumnName, DFSchema};
 use datafusion::datasource::{TableProvider, provider_as_source};
 use datafusion::logical_expr::{Expr, ExprSchemable, Extension, LogicalPlan, LogicalPlanBuilder};
 use raskal_graph::Token;
@@ -253,6 +253,35 @@ impl Frame {
             (false, _) => Err(FrameError::Alignment { left: self.title(), right: other.title() }),
             (true, columns) => Err(FrameError::Type(format!("expected one column, got {}", columns.len()))),
         }
+    }
+
+    /// `operation` of every column with the only column of `other`.
+    ///
+    /// # Errors
+    /// [`FrameError::Alignment`] if `other` comes from other rows; if types do not allow it.
+    pub fn binary(&self, operation: expression::Binary, other: &Frame) -> Result<Frame> {
+        let other = self.aligned(other)?.value.clone();
+        self.map_values(|value, rows| expression::binary(operation, value, other.clone(), rows))
+    }
+
+    /// Every column through a function of its value and the schema of the rows it is over.
+    ///
+    /// # Errors
+    /// Whatever the function fails with.
+    pub fn map_values(&self, function: impl Fn(Expr, &DFSchema) -> Result<Expr>) -> Result<Frame> {
+        let mapped = |column: &Column| {
+            let value = function(column.value.clone(), self.base.schema())?;
+            Ok(Column { name: column.name.clone(), value })
+        };
+        Ok(self.with_columns(self.columns.iter().map(mapped).collect::<Result<_>>()?).flattened())
+    }
+
+    /// The values of frames of one column each, all from these rows.
+    ///
+    /// # Errors
+    /// [`FrameError::Alignment`] if one comes from other rows.
+    pub fn values_of(&self, frames: &[Frame]) -> Result<Vec<Expr>> {
+        frames.iter().map(|frame| Ok(self.aligned(frame)?.value.clone())).collect()
     }
 
     fn title(&self) -> String {
