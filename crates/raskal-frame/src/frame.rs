@@ -264,6 +264,21 @@ impl Frame {
         self.map_values(|value, rows| expression::binary(operation, value, other.clone(), rows))
     }
 
+    /// `operation` of every column with the only value of a frame of one row; `reflected`: that value comes first.
+    ///
+    /// # Errors
+    /// If `value` has not one column, or types do not allow it.
+    pub fn binary_reduced(&self, operation: expression::Binary, value: &Frame, reflected: bool) -> Result<Frame> {
+        if value.columns.len() != 1 {
+            return Err(FrameError::Type(format!("expected one value, got {}", value.columns.len())));
+        }
+        let subquery = datafusion::logical_expr::expr_fn::scalar_subquery(Arc::new(value.plan()?));
+        self.map_values(|column, rows| {
+            let (left, right) = if reflected { (subquery.clone(), column) } else { (column, subquery.clone()) };
+            expression::binary(operation, left, right, rows)
+        })
+    }
+
     /// Every column through a function of its value and the schema of the rows it is over.
     ///
     /// # Errors
