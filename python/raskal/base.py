@@ -185,9 +185,9 @@ def _engine(scheduler: Any) -> tuple[Engine | None, Any]:
     return None, scheduler
 
 
-def _lower(collections: list[Any]) -> tuple[ProgramBuilder, list[list[int]]]:
+def _lower(collections: list[Any], distributed: bool = False) -> tuple[ProgramBuilder, list[list[int]]]:
     """One program for all collections, and the tasks that hold each one's result."""
-    builder = ProgramBuilder()
+    builder = ProgramBuilder(distributed)
     groups: list[list[int]] = [[] for _ in collections]
     places = [place for place, collection in enumerate(collections) if isinstance(collection, Delayed)]
     # All delayed objects at once: they share nodes, and many of them must not cost many layers.
@@ -274,9 +274,9 @@ def compute(
     collections = [collection for collection in wrapped if collection is not None]
     if not collections:
         return args
-    builder, groups = _lower(collections)
-    wanted = [task for group in groups for task in group]
     client, name = _engine(scheduler)
+    builder, groups = _lower(collections, distributed=client is not None)
+    wanted = [task for group in groups for task in group]
     if client is not None:
         values = iter(client.compute_program(builder, wanted))
     else:
@@ -337,8 +337,8 @@ def persist(
     collections = [argument for argument in args if is_dask_collection(argument)]
     if not collections:
         return args
-    builder, groups = _lower(collections)
     client, name = _engine(scheduler)
+    builder, groups = _lower(collections, distributed=client is not None)
     if client is not None:
         handles = client.persist_program(builder, groups)
     else:

@@ -15,6 +15,9 @@ use std::sync::Arc;
 #[pyclass(module = "raskal._raskal", frozen)]
 pub(crate) struct ProgramBuilder {
     inner: Mutex<Option<raskal_runtime::ProgramBuilder>>,
+    /// Whether it is to run on a cluster: tables are then cut into stages, instead of one query on all cores.
+    #[pyo3(get)]
+    pub(crate) distributed: bool,
 }
 
 /// Values that were computed and kept: one per task of the layer that they came from.
@@ -73,8 +76,9 @@ fn gather_edges(builder: &raskal_runtime::ProgramBuilder, tasks: &[u32]) -> Vec<
 #[pymethods]
 impl ProgramBuilder {
     #[new]
-    fn new() -> ProgramBuilder {
-        ProgramBuilder { inner: Mutex::new(Some(raskal_runtime::ProgramBuilder::new())) }
+    #[pyo3(signature = (distributed=false))]
+    fn new(distributed: bool) -> ProgramBuilder {
+        ProgramBuilder { inner: Mutex::new(Some(raskal_runtime::ProgramBuilder::new())), distributed }
     }
 
     /// Adds one task that calls `callable((), *values)` with the values of `tasks`; returns its number.
