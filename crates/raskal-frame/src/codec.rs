@@ -55,7 +55,8 @@ fn source(codec: &str, bytes: &[u8]) -> Result<Arc<dyn Source>> {
     decoder.ok_or_else(|| DataFusionError::Internal(format!("no decoder for sources of kind '{codec}'")))?(bytes)
 }
 
-fn mapper(codec: &str, bytes: &[u8]) -> Result<Arc<dyn Mapper>> {
+/// The function on partitions that another process wrote.
+pub(crate) fn mapper(codec: &str, bytes: &[u8]) -> Result<Arc<dyn Mapper>> {
     let decoder = MAPPERS.read().unwrap_or_else(|poisoned| poisoned.into_inner()).get(codec).copied();
     let decoder = decoder.ok_or_else(|| {
         DataFusionError::Internal(format!("no decoder for functions on partitions of kind '{codec}'"))

@@ -86,7 +86,7 @@ pub fn execute_partition(plan: &Arc<dyn ExecutionPlan>, context: &SessionContext
 }
 
 /// Waits for a query's future, which runs on the engine's threads. For threads that are not the engine's own.
-fn block_on<T: Send + 'static>(future: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
+pub(crate) fn block_on<T: Send + 'static>(future: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
     let handle = engine().runtime().spawn(future);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     running(|running| running.insert(number, handle.abort_handle()));

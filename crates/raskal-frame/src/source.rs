@@ -22,6 +22,7 @@ use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType, Repla
 use datafusion::physical_plan::metrics::{BaselineMetrics, ExecutionPlanMetricsSet, MetricsSet};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties};
+use std::any::Any;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
@@ -30,7 +31,7 @@ use std::sync::Arc;
 pub type BatchIterator = Box<dyn Iterator<Item = Result<RecordBatch>> + Send>;
 
 /// A table made of ordered partitions.
-pub trait Source: fmt::Debug + Send + Sync + 'static {
+pub trait Source: Any + fmt::Debug + Send + Sync + 'static {
     /// All columns, those of the index included.
     fn schema(&self) -> SchemaRef;
     /// Number of partitions.

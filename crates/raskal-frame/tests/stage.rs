@@ -12,6 +12,8 @@ mod tables;
 mod answers;
 #[path = "stage/edges.rs"]
 mod edges;
+#[path = "stage/frames.rs"]
+mod frames;
 #[path = "stage/refusals.rs"]
 mod refusals;
 #[path = "stage/star.rs"]

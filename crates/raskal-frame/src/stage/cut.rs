@@ -11,9 +11,10 @@ use ballista_scheduler::planner::{DefaultDistributedPlanner, DistributedPlanner}
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::config::ConfigOptions;
 use datafusion::error::{DataFusionError, Result};
+use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
 use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::repartition::RepartitionExec;
-use datafusion::physical_plan::{ExecutionPlan, Partitioning};
+use datafusion::physical_plan::{ExecutionPlan, Partitioning, replace_children_if_necessary};
 use std::sync::Arc;
 
 /// A part of a plan without exchanges.
@@ -51,6 +52,15 @@ fn stage(writer: &dyn ShuffleWriter) -> Result<Stage> {
     Ok(Stage { id: writer.stage_id(), plan, exchange: writer.shuffle_output_partitioning().cloned() })
 }
 
+/// A step that joins partitions as they come, when these are values that are there: it takes them in order.
+fn gathered(node: &Arc<dyn ExecutionPlan>) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+    let Some(step) = node.downcast_ref::<CoalescePartitionsExec>() else { return Ok(None) };
+    match step.input().downcast_ref::<Fetch>().and_then(Fetch::gathered) {
+        Some(fetch) => Ok(Some(replace_children_if_necessary(node.clone(), vec![Arc::new(fetch)])?)),
+        None => Ok(None),
+    }
+}
+
 /// Ballista wraps empty tables in an exchange for the sake of an older protocol.
 fn bare_empty(node: Arc<dyn ExecutionPlan>) -> Transformed<Arc<dyn ExecutionPlan>> {
     match node.downcast_ref::<RepartitionExec>() {
@@ -69,6 +79,9 @@ impl Stage {
     /// If a stage is read that `layer` does not know, or in a way that is not supported.
     pub fn link(&mut self, layer: impl Fn(usize) -> Option<(u32, Kind)>) -> Result<()> {
         let plan = self.plan.clone().transform_up(|node| {
+            if let Some(gathered) = gathered(&node)? {
+                return Ok(Transformed::yes(gathered));
+            }
             let Some(reader) = node.downcast_ref::<UnresolvedShuffleExec>() else {
                 return Ok(Transformed::no(node));
             };

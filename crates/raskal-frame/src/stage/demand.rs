@@ -4,6 +4,7 @@
 //! leaves it knows, and leaves all partitions to those that it does not; ours refuses a step whose partitions it
 //! can't follow.
 
+use crate::nodes::select::SelectExec;
 use datafusion::error::{DataFusionError, Result};
 use datafusion::physical_expr::Distribution;
 use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
@@ -42,6 +43,12 @@ fn walk(plan: &Arc<dyn ExecutionPlan>, wanted: &[usize], demands: &mut Vec<Vec<u
             first = own.end;
         }
         return Ok(());
+    }
+    if let (Some(select), [child]) = (plan.downcast_ref::<SelectExec>(), children.as_slice()) {
+        let mut chosen: Vec<usize> = wanted.iter().map(|&at| select.partitions()[at]).collect();
+        chosen.sort_unstable();
+        chosen.dedup();
+        return walk(child, &chosen, demands);
     }
     let gathers = plan.is::<CoalescePartitionsExec>() || plan.is::<SortPreservingMergeExec>();
     let required = plan.input_distribution_requirements();

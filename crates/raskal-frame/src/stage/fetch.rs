@@ -117,6 +117,13 @@ impl Fetch {
         Fetch { layer, ..self.clone() }
     }
 
+    /// One partition that reads all of this leaf's in order, if each of these is a task's value.
+    pub fn gathered(&self) -> Option<Fetch> {
+        let kind = Kind::Gathered { tasks: self.partitions() as u32 };
+        let one = Partitioning::UnknownPartitioning(1);
+        (self.kind == Kind::Aligned).then(|| Fetch::new(self.layer, kind, self.schema(), one, vec![]))
+    }
+
     /// The leaf of a task that wants `partitions` and was given the values of their tasks ([`Kind::tasks`]), in order.
     ///
     /// # Errors

@@ -3,24 +3,29 @@
 //! Start at [`StageFunction`]. Every attempt of a task decodes the plan afresh, because plan nodes carry state of a run
 //! (metrics, collected join sides), on the client's machine as on a worker.
 
+use crate::session::{self, Scan};
 use crate::stage::exchange::Writer;
 use crate::stage::{codec, restrict};
+use crate::udf::MapColumns;
+use crate::{FrameError, run};
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::{ByteViewType, DataType};
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 use bitcode::{Decode, Encode};
 use bytes::Bytes;
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::config::ConfigOptions;
 use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::TaskContext;
+use datafusion::physical_expr::ScalarFunctionExpr;
 use datafusion::physical_plan::repartition::RepartitionExec;
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 use datafusion::prelude::{SessionConfig, SessionContext};
 use futures::TryStreamExt;
 use raskal_runtime::{Call, EncodedFunction, Failure, Function};
 use raskal_store::{Batches, Value};
-use raskal_types::ErrorKind;
-use std::sync::{Arc, LazyLock, OnceLock};
+use raskal_types::{ErrorKind, SlotClass};
+use std::sync::{Arc, LazyLock};
 
 /// Name of the decoder of [`StageFunction`].
 pub const CODEC: &str = "frame.stage";
@@ -34,6 +39,8 @@ pub struct StageFunction {
     exchange: bool,
     /// Number of partitions, as the client counted them.
     partitions: u32,
+    /// Whether it calls a function of the host language within an expression.
+    python: bool,
     /// Settings of execution that differ from the engine's defaults.
     settings: Vec<(String, String)>,
     /// One line for people.
@@ -54,6 +61,7 @@ impl StageFunction {
             None => (stage.plan.clone(), false),
         };
         Ok(StageFunction {
+            python: calls_python(&plan)?,
             description: steps(&plan).join(" < "),
             plan: codec::encode(plan)?.to_vec(),
             exchange,
@@ -62,13 +70,18 @@ impl StageFunction {
         })
     }
 
+    /// Which slots run it.
+    pub fn class(&self) -> SlotClass {
+        if self.python { SlotClass::Python } else { SlotClass::Native }
+    }
+
     /// What the result of a task depends on beside its inputs.
     pub fn content(&self) -> Vec<u8> {
         bitcode::encode(self)
     }
 
     fn context(&self) -> Result<TaskContext> {
-        static BASE: LazyLock<SessionContext> = LazyLock::new(SessionContext::new);
+        static BASE: LazyLock<SessionContext> = LazyLock::new(|| session::context(Scan::Addressed));
         let base = BASE.task_ctx();
         let mut config = SessionConfig::new();
         for (key, value) in &self.settings {
@@ -127,8 +140,18 @@ impl Function for StageFunction {
     fn run(&self, call: Call<'_>) -> Result<Value, Failure> {
         let inputs = call.inputs.iter().map(Value::as_batches).collect::<Result<Vec<_>, _>>()?;
         drop(call.inputs);
-        let rows = runtime()?.block_on(self.task(call.index, inputs)).map_err(failure)?;
-        Ok(rows.into())
+        let (own, partition) = (self.clone(), call.index);
+        let task = async move { own.task(partition, inputs).await };
+        let rows = if self.python {
+            // On this thread, which holds the language's lock: on the engine's threads it would be waited for, for ever.
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            let refused =
+                |why| Failure::new(ErrorKind::Io, format!("the operating system refuses a task's runtime: {why}"));
+            runtime.map_err(refused)?.block_on(task)
+        } else {
+            run::block_on(async move { Ok(task.await) })?
+        };
+        Ok(rows.map_err(failure)?.into())
     }
 
     fn encode(&self) -> Result<EncodedFunction, Failure> {
@@ -194,34 +217,31 @@ fn compact_views<T: ByteViewType>(column: &ArrayRef) -> ArrayRef {
     if held > 2 * views.total_buffer_bytes_used() + 4096 { Arc::new(views.gc()) } else { column.clone() }
 }
 
-/// The threads that run stages.
-fn runtime() -> Result<&'static tokio::runtime::Runtime, Failure> {
-    static RUNTIME: OnceLock<tokio::runtime::Runtime> = OnceLock::new();
-    if let Some(runtime) = RUNTIME.get() {
-        return Ok(runtime);
-    }
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .thread_name("raskal-stage")
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::new(ErrorKind::Io, format!("the operating system refuses threads: {error}")))?;
-    Ok(RUNTIME.get_or_init(|| runtime))
+/// Whether a stage calls a function of the host language within an expression.
+fn calls_python(plan: &Arc<dyn ExecutionPlan>) -> Result<bool> {
+    plan.exists(|step| {
+        let mut found = false;
+        step.apply_expressions(&mut |expression| {
+            found |= expression.exists(|part| {
+                let function = part.downcast_ref::<ScalarFunctionExpr>();
+                Ok(function.is_some_and(|function| function.fun().inner().downcast_ref::<MapColumns>().is_some()))
+            })?;
+            Ok(TreeNodeRecursion::Continue)
+        })?;
+        Ok(found)
+    })
 }
 
 /// What an error of the engine means to a user.
 pub fn failure(error: DataFusionError) -> Failure {
-    let kind = match error.find_root() {
-        DataFusionError::External(inner) => match inner.downcast_ref::<Failure>() {
-            Some(failure) => return failure.clone(),
-            None => ErrorKind::Value,
-        },
-        DataFusionError::ObjectStore(inner) if matches!(**inner, object_store::Error::NotFound { .. }) => {
-            ErrorKind::FileNotFound
-        }
-        DataFusionError::ObjectStore(_) | DataFusionError::IoError(_) => ErrorKind::Io,
-        DataFusionError::NotImplemented(_) => ErrorKind::Unsupported,
+    match error.find_root() {
         DataFusionError::Internal(why) => return Failure::internal(why),
-        _ => ErrorKind::Value,
-    };
-    Failure::new(kind, error.strip_backtrace())
+        DataFusionError::External(inner) => {
+            if let Some(failure) = inner.downcast_ref::<Failure>() {
+                return failure.clone();
+            }
+        }
+        _ => {}
+    }
+    FrameError::from_engine(&error).into()
 }

@@ -1,17 +1,21 @@
 //! Makes the layers of a plan's stages.
 //!
-//! Start at [`lower`]. Edges are read off [`demands`]: what a task is given is, by construction, what it reads.
+//! Start at [`lower_frame`], or [`lower`] for any plan of the engine. Edges are read off [`demands`]: what a task is given is, by construction, what it reads.
 
+use crate::nodes::map::MapExec;
+use crate::stage::configure;
 use crate::stage::cut::{Stage, cut};
 use crate::stage::demand::demands;
 use crate::stage::exchange::Split;
 use crate::stage::fetch::{Fetch, Kind};
 use crate::stage::function::{StageFunction, failure};
-use crate::stage::prepare::prepare;
+use crate::stage::map::MapFunction;
+use crate::stage::prepare::{Layers, prepare};
+use crate::{Frame, run, session};
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::config::ConfigOptions;
 use datafusion::error::{DataFusionError, Result};
-use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
+use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, Partitioning};
 use raskal_graph::{Axis, Csr, Edge, EdgeMap, Layer, LayerId, Token};
 use raskal_runtime::{Failure, ProgramBuilder};
 use raskal_store::{Batches, Value};
@@ -45,29 +49,88 @@ pub fn lower(
     options: &StageOptions,
     builder: &mut ProgramBuilder,
 ) -> Result<LayerId, Failure> {
-    let plan = prepare(plan, options, &mut |partitions| add_memory(builder, partitions)).map_err(failure)?;
-    let mut layers: HashMap<usize, (u32, Kind)> = HashMap::new();
-    let mut last = None;
-    for mut stage in cut(plan, &options.config).map_err(failure)? {
-        stage.link(|id| layers.get(&id).copied()).map_err(failure)?;
-        let (layer, kind) = add_stage(builder, stage.clone(), &options.config)?;
-        layers.insert(stage.id, (layer.0, kind));
-        last = Some(layer);
-    }
-    last.ok_or_else(|| Failure::internal("a plan without stages"))
+    let mut lowering = Lowering { options, builder };
+    let plan = prepare(plan, options, &mut lowering).map_err(failure)?;
+    lowering.stages(plan)
 }
 
-/// The layer of a table in memory.
-fn add_memory(builder: &mut ProgramBuilder, partitions: Vec<Batches>) -> Result<u32> {
-    let values: Vec<Value> = partitions.into_iter().map(Value::from).collect();
-    let external = |failure: Failure| DataFusionError::External(Box::new(failure));
-    let mut parts = Vec::new();
-    for value in &values {
-        let frames = value.to_frames().map_err(|error| external(error.into()))?;
-        parts.push(Token::of(&frames.buffers).to_string());
+/// Adds the layers of a frame's stages to a program: one task per partition of the frame, in order. `partitions` is how
+/// many parts exchanges have; a few per slot of the cluster.
+///
+/// # Errors
+/// As [`lower`].
+pub fn lower_frame(frame: &Frame, partitions: usize, builder: &mut ProgramBuilder) -> Result<LayerId, Failure> {
+    let plan = frame.plan()?;
+    let context = session::context_with(configure(session::config(run::scan_for(&plan), partitions)));
+    let options = StageOptions::new(context.copied_config().options().as_ref().clone());
+    let plan = run::block_on(async move { Ok(context.state().create_physical_plan(&plan).await?) })?;
+    let schema = plan.schema();
+    let layer = lower(plan, &options, builder)?;
+    let got = builder.graph().layer(layer).len() as u32;
+    match (frame.partitions() as u32, got) {
+        (wanted, got) if wanted == got => Ok(layer),
+        // Rows that are made by an exchange but count as one partition.
+        (1, _) => {
+            let all =
+                Fetch::new(layer.0, Kind::Aligned, schema, Partitioning::UnknownPartitioning(got as usize), vec![]);
+            let plan: Option<Arc<dyn ExecutionPlan>> = all.gathered().map(|fetch| Arc::new(fetch) as _);
+            let plan = plan.ok_or_else(|| Failure::internal("values of tasks can't be gathered"))?;
+            Ok(add_stage(builder, Stage { id: 0, plan, exchange: None }, &options.config)?.0)
+        }
+        (wanted, got) => Err(Failure::internal(format!("a frame of {wanted} partitions has {got} after it was cut"))),
     }
-    let prefix = format!("memory-{}", Token::of(&parts));
-    Ok(builder.add_values(&prefix, vec![values.len() as u32], values).map_err(external)?.0)
+}
+
+/// A plan on its way into a program.
+struct Lowering<'a> {
+    options: &'a StageOptions,
+    builder: &'a mut ProgramBuilder,
+}
+
+impl Lowering<'_> {
+    /// Adds the layers of a prepared plan.
+    fn stages(&mut self, plan: Arc<dyn ExecutionPlan>) -> Result<LayerId, Failure> {
+        let mut layers: HashMap<usize, (u32, Kind)> = HashMap::new();
+        let mut last = None;
+        for mut stage in cut(plan, &self.options.config).map_err(failure)? {
+            stage.link(|id| layers.get(&id).copied()).map_err(failure)?;
+            let (layer, kind) = add_stage(self.builder, stage.clone(), &self.options.config)?;
+            layers.insert(stage.id, (layer.0, kind));
+            last = Some(layer);
+        }
+        last.ok_or_else(|| Failure::internal("a plan without stages"))
+    }
+}
+
+impl Layers for Lowering<'_> {
+    fn values(&mut self, partitions: Vec<Batches>) -> Result<u32> {
+        let values: Vec<Value> = partitions.into_iter().map(Value::from).collect();
+        let mut parts = Vec::new();
+        for value in &values {
+            let frames = value.to_frames().map_err(|error| external(error.into()))?;
+            parts.push(Token::of(&frames.buffers).to_string());
+        }
+        let prefix = format!("memory-{}", Token::of(&parts));
+        Ok(self.builder.add_values(&prefix, vec![values.len() as u32], values).map_err(external)?.0)
+    }
+
+    fn map(&mut self, step: &MapExec) -> Result<u32> {
+        let [input] = step.children()[..] else {
+            return Err(DataFusionError::Internal("a map of partitions without input".into()));
+        };
+        let partitions = input.output_partitioning().partition_count() as u32;
+        let source = self.stages(input.clone()).map_err(external)?;
+        let function = MapFunction::new(step);
+        let content = [function.content()?, self.builder.graph().layer(source).prefix.clone().into_bytes()];
+        // Python tasks, which is what a layer is unless it says otherwise.
+        let layer = Layer::new(format!("map-{}", Token::of(content)), vec![partitions]);
+        let layer = layer.edge(Edge::new(source, EdgeMap::OneToOne));
+        Ok(self.builder.add(layer, Arc::new(function)).map_err(external)?.0)
+    }
+}
+
+fn external(failure: Failure) -> DataFusionError {
+    DataFusionError::External(Box::new(failure))
 }
 
 /// The layers of a stage, and how readers find their partitions in the last of them.
@@ -88,7 +151,7 @@ fn add_stage(builder: &mut ProgramBuilder, stage: Stage, config: &ConfigOptions)
     let token = Token::of(content);
     let layer = Layer {
         edges,
-        ..Layer::new(format!("{}-{token}", name(&stage.plan)), vec![partitions]).class(SlotClass::Native)
+        ..Layer::new(format!("{}-{token}", name(&stage.plan)), vec![partitions]).class(function.class())
     };
     let layer = builder.add(layer, Arc::new(function))?;
     let Some(exchange) = stage.exchange else { return Ok((layer, Kind::Aligned)) };

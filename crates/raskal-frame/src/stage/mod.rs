@@ -1,6 +1,6 @@
 //! Cuts a physical plan into stages and makes each (stage, partition) a task of the common graph.
 //!
-//! Start at [`lower`]. A plan made under [`configure`] is made safe to cut ([`prepare`]), cut at its exchanges by
+//! Start at [`lower_frame`] or, for any plan of the engine, [`lower`](fn@lower). A plan made under [`configure`] is made safe to cut ([`prepare`]), cut at its exchanges by
 //! Ballista's planner ([`cut`]), and every stage becomes a layer ([`lower`](mod@lower)) whose function
 //! ([`function`]) decodes the stage's plan afresh, keeps what its partition reads ([`restrict`]) and runs it.
 //!
@@ -9,6 +9,9 @@
 //! that value is, picks the part of each consumer; a leaf [`fetch::Fetch`] reads the parts. Ballista's sort-shuffle
 //! files (written while spilling, with an index) fit behind the same leaf and the same root when a stage's output
 //! must not be in memory as a whole; that is not done yet.
+//!
+//! Functions of the host language on whole partitions are layers of their own ([`map`]): the stages around them stay
+//! native. A stage that calls such a function within an expression runs its partition on a Python slot's own thread.
 //!
 //! Invariant: which partitions of which leaf a task reads is computed in one place ([`demand`]), both for the graph's
 //! edges and for the running task; a leaf or step it does not know is an error, never "all partitions".
@@ -21,10 +24,12 @@ pub mod fetch;
 pub mod function;
 pub mod join;
 pub mod lower;
+pub mod map;
 pub mod prepare;
 pub mod restrict;
+pub mod scan;
 
-pub use lower::{StageOptions, lower};
+pub use lower::{StageOptions, lower, lower_frame};
 
 use datafusion::prelude::SessionConfig;
 use raskal_runtime::FunctionRegistry;
@@ -33,6 +38,7 @@ use raskal_runtime::FunctionRegistry;
 pub fn register(registry: &mut FunctionRegistry) {
     registry.register(function::CODEC, function::decode);
     registry.register(exchange::CODEC, exchange::decode);
+    registry.register(map::CODEC, map::decode);
 }
 
 /// The settings under which a plan must be made to be cut.

@@ -3,10 +3,14 @@
 //! Start at [`prepare`]. What a step does within one process (share a result, keep an order through an exchange) must
 //! not be lost or done twice when its partitions become tasks.
 
+use crate::memory::MemorySource;
+use crate::nodes::map::MapExec;
+use crate::source::SourceExec;
 use crate::stage::fetch::{Fetch, Kind};
 use crate::stage::join;
 use crate::stage::lower::StageOptions;
 use crate::stage::restrict::{file_scan, runs_alone, unknown_leaf};
+use arrow::record_batch::RecordBatch;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::datasource::memory::MemorySourceConfig;
 use datafusion::datasource::source::{DataSource, DataSourceExec};
@@ -20,22 +24,37 @@ use datafusion::physical_plan::statistics::StatisticsContext;
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, Partitioning, StatisticsArgs};
 use raskal_store::Batches;
 use std::any::Any;
+use std::ops::Range;
 use std::sync::Arc;
 
+/// Where parts of a plan go that are not steps of a stage.
+pub trait Layers {
+    /// Adds a layer that holds partitions, and gives its number.
+    ///
+    /// # Errors
+    /// If they can't be hashed.
+    fn values(&mut self, partitions: Vec<Batches>) -> Result<u32>;
+
+    /// Adds layers for a step that maps partitions and for all below it, and gives the number of the last.
+    ///
+    /// # Errors
+    /// If what is below can't be cut.
+    fn map(&mut self, step: &MapExec) -> Result<u32>;
+}
+
 /// The plan with tables in memory read from values, and with steps replaced that don't survive a cut.
-///
-/// `values` adds a layer that holds partitions, and gives its number.
 ///
 /// # Errors
 /// If the plan can't be cut; the message says which step and what to do.
 pub fn prepare(
     plan: Arc<dyn ExecutionPlan>,
     options: &StageOptions,
-    values: &mut dyn FnMut(Vec<Batches>) -> Result<u32>,
+    layers: &mut dyn Layers,
 ) -> Result<Arc<dyn ExecutionPlan>> {
     let prepared = plan.transform_up(|node| {
         refuse(&node)?;
-        let node = if node.children().is_empty() { leaf(node, values)? } else { node };
+        let node = if node.children().is_empty() { leaf(node, layers)? } else { node };
+        let node = mapped(node, layers)?;
         let node = ordered_exchange(node)?;
         let node = join::whole_probe_side(node)?;
         Ok(Transformed::yes(join::spilling(node, options)?))
@@ -86,40 +105,54 @@ fn ordered_exchange(node: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPla
     }
 }
 
-/// A table in memory becomes values of the graph; other leaves must be of a kind whose partitions can be told apart.
-fn leaf(
-    leaf: Arc<dyn ExecutionPlan>,
-    values: &mut dyn FnMut(Vec<Batches>) -> Result<u32>,
-) -> Result<Arc<dyn ExecutionPlan>> {
-    if let Some(memory) = memory(&leaf) {
-        let schema = leaf.schema();
-        let project = |batch: &arrow::record_batch::RecordBatch| match memory.projection() {
-            Some(columns) => Ok(batch.project(columns)?),
-            None => Ok(batch.clone()),
-        };
-        let partition = |batches: &Vec<_>| {
-            let batches = batches.iter().map(project).collect::<Result<_>>()?;
-            Ok(Batches { schema: schema.clone(), batches })
-        };
-        let partitions = memory.partitions().iter().map(partition).collect::<Result<Vec<_>>>()?;
-        let partitioning = Partitioning::UnknownPartitioning(partitions.len());
-        let orderings = leaf.output_ordering().cloned().into_iter().collect();
-        let layer = values(partitions)?;
-        let statistics = StatisticsContext::new().compute(leaf.as_ref(), &StatisticsArgs::new())?;
-        let fetch = Fetch::new(layer, Kind::Aligned, schema.clone(), partitioning, orderings);
-        let fetch = Arc::new(fetch.with_statistics(statistics));
-        return Ok(match memory.fetch() {
-            Some(rows) => Arc::new(LocalLimitExec::new(fetch, rows)),
-            None => fetch,
-        });
-    }
-    if leaf.is::<Fetch>() || file_scan(&leaf).is_some() || runs_alone(&leaf) {
-        return Ok(leaf);
-    }
-    Err(unknown_leaf(&leaf))
+/// A function on partitions becomes a layer, and the step a leaf that reads it.
+fn mapped(node: Arc<dyn ExecutionPlan>, layers: &mut dyn Layers) -> Result<Arc<dyn ExecutionPlan>> {
+    let Some(step) = node.downcast_ref::<MapExec>() else { return Ok(node) };
+    let layer = layers.map(step)?;
+    Ok(Arc::new(Fetch::new(layer, Kind::Aligned, node.schema(), node.output_partitioning().clone(), vec![])))
 }
 
-fn memory(leaf: &Arc<dyn ExecutionPlan>) -> Option<&MemorySourceConfig> {
-    let source: &dyn Any = leaf.downcast_ref::<DataSourceExec>()?.data_source().as_ref();
-    source.downcast_ref()
+/// A table in memory becomes values of the graph; other leaves must be of a kind whose partitions can be told apart.
+fn leaf(leaf: Arc<dyn ExecutionPlan>, layers: &mut dyn Layers) -> Result<Arc<dyn ExecutionPlan>> {
+    let Some((partitions, rows_max)) = memory(&leaf)? else {
+        let known = leaf.is::<Fetch>() || file_scan(&leaf).is_some() || runs_alone(&leaf);
+        return if known { Ok(leaf) } else { Err(unknown_leaf(&leaf)) };
+    };
+    let schema = leaf.schema();
+    let partitions: Vec<_> =
+        partitions.into_iter().map(|batches| Batches { schema: schema.clone(), batches }).collect();
+    let partitioning = Partitioning::UnknownPartitioning(partitions.len());
+    let orderings = leaf.output_ordering().cloned().into_iter().collect();
+    let statistics = StatisticsContext::new().compute(leaf.as_ref(), &StatisticsArgs::new())?;
+    let fetch = Fetch::new(layers.values(partitions)?, Kind::Aligned, schema, partitioning, orderings);
+    let fetch = Arc::new(fetch.with_statistics(statistics));
+    Ok(match rows_max {
+        Some(rows) => Arc::new(LocalLimitExec::new(fetch, rows)),
+        None => fetch,
+    })
+}
+
+/// Partitions, and the number of rows after which each of them stops.
+type InMemory = (Vec<Vec<RecordBatch>>, Option<usize>);
+
+/// The rows of a leaf whose partitions are in memory, as it gives them.
+fn memory(leaf: &Arc<dyn ExecutionPlan>) -> Result<Option<InMemory>> {
+    if let Some(scan) = leaf.downcast_ref::<SourceExec>() {
+        let source: &dyn Any = scan.source().as_ref();
+        if !source.is::<MemorySource>() {
+            return Ok(None);
+        }
+        let open = |partition| scan.source().open(partition, scan.projection())?.collect::<Result<Vec<_>>>();
+        let group = |range: &Range<usize>| Ok(range.clone().map(open).collect::<Result<Vec<_>>>()?.concat());
+        return Ok(Some((scan.groups().iter().map(group).collect::<Result<_>>()?, None)));
+    }
+    let Some(scan) = leaf.downcast_ref::<DataSourceExec>() else { return Ok(None) };
+    let source: &dyn Any = scan.data_source().as_ref();
+    let Some(memory) = source.downcast_ref::<MemorySourceConfig>() else { return Ok(None) };
+    let project = |batch: &RecordBatch| match memory.projection() {
+        Some(columns) => Ok(batch.project(columns)?),
+        None => Ok(batch.clone()),
+    };
+    let partition = |batches: &Vec<RecordBatch>| batches.iter().map(project).collect::<Result<Vec<_>>>();
+    Ok(Some((memory.partitions().iter().map(partition).collect::<Result<_>>()?, memory.fetch())))
 }

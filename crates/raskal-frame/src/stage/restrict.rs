@@ -4,6 +4,7 @@
 //! plan's shape (partition counts, hash partitioning, the arithmetic of unions) stays true. Emptying matters even though
 //! only one partition is run: a file scan's partitions take work from each other.
 
+use crate::source::SourceExec;
 use crate::stage::demand::demands;
 use crate::stage::fetch::Fetch;
 use datafusion::datasource::physical_plan::{FileGroup, FileScanConfig, FileScanConfigBuilder};
@@ -77,7 +78,7 @@ pub fn file_scan(leaf: &Arc<dyn ExecutionPlan>) -> Option<&FileScanConfig> {
 
 /// Whether each partition of a leaf gives its own rows, whatever happens to the others.
 pub fn runs_alone(leaf: &Arc<dyn ExecutionPlan>) -> bool {
-    leaf.is::<EmptyExec>() || leaf.is::<PlaceholderRowExec>()
+    leaf.is::<SourceExec>() || leaf.is::<EmptyExec>() || leaf.is::<PlaceholderRowExec>()
 }
 
 /// What to say about a leaf of another kind.
