@@ -1,6 +1,62 @@
 """Types of the extension module, built from crates/raskal-py. One block per Rust file, in its order."""
 
+from collections.abc import Callable, Sequence
 from typing import Any, final
+
+__version__: str
+
+# Called about every 100 ms with the tasks done, the tasks in all, and (name, done, total) for each layer.
+_Update = Callable[[int, int, Sequence[tuple[str, int, int]]], object]
+
+# ---- delayed/ (operators are added by raskal/delayed.py)
+
+@final
+class Delayed:
+    """A value that is not computed yet."""
+
+    @staticmethod
+    def _of(
+        object: object, key: str | None = None, pure: bool | None = None, nout: int | None = None, traverse: bool = True
+    ) -> Delayed: ...
+    @staticmethod
+    def _computed(object: object, key: str) -> Delayed: ...
+    @staticmethod
+    def _call(
+        function: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any] | None = None,
+        key: str | None = None,
+        nout: int | None = None,
+    ) -> Delayed: ...
+    @property
+    def key(self) -> str: ...
+    @property
+    def _nout(self) -> int | None: ...
+    @property
+    def _leaf(self) -> Any: ...
+    @property
+    def _is_leaf(self) -> bool: ...
+    def __call__(self, *args: Any, **kwargs: Any) -> Delayed: ...
+    def __getitem__(self, index: Any) -> Delayed: ...
+    def __getattr__(self, name: str) -> Any: ...
+    def __bool__(self) -> bool: ...
+    def __hash__(self) -> int: ...
+
+def lower_delayed(builder: ProgramBuilder, objects: Sequence[Delayed]) -> list[int]:
+    """Add one layer with a task for each node that the objects need, and return the numbers of their tasks."""
+
+# ---- engine.rs
+
+def compute_local(builder: ProgramBuilder, wanted: list[int], threads: int, update: _Update | None = None) -> list[Any]:
+    """Compute the wanted tasks on threads of this process (0: the calling one) and return their values, in order."""
+
+def persist_local(
+    builder: ProgramBuilder, groups: list[list[int]], threads: int, update: _Update | None = None
+) -> list[Persisted]:
+    """Compute the tasks of each group and keep their values."""
+
+def stop_engines() -> None:
+    """Stop all threads of this process's engines."""
 
 # ---- program.rs
 
@@ -9,14 +65,30 @@ class ProgramBuilder:
     """Collects the layers of a computation."""
 
     def __new__(cls) -> ProgramBuilder: ...
+    def add_gather(
+        self,
+        prefix: str,
+        tasks: list[int],
+        callable: Callable[..., Any],
+        description: str,
+        origin: str | None = None,
+    ) -> int:
+        """Add one task that calls `callable((), *values)` with the values of `tasks`, and return its number."""
+
     def add_persisted(self, prefix: str, handle: Persisted) -> list[int]:
         """Add a layer of values that exist already, and return its task numbers."""
 
-    def describe(self) -> dict[str, Any]:
-        """The graph so far: `nodes` (dicts of id, key, layer, function) and `edges` (pairs of ids)."""
+    def describe(self, wanted: list[int] | None = None) -> dict[str, Any]:
+        """The graph so far, or what `wanted` needs: `nodes` (dicts of id, key, layer, function) and `edges`."""
 
-# ---- engine.rs
+    def __len__(self) -> int: ...
 
 @final
 class Persisted:
     """Values that an engine holds for persisted collections."""
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all values together."""
+
+    def __len__(self) -> int: ...

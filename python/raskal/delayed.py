@@ -174,18 +174,22 @@ for _name in _BINARY:
     setattr(Delayed, f"__r{_name.rstrip('_')}__", _reflected(_function))
 for _name in _COMPARISONS:
     setattr(Delayed, f"__{_name}__", _call(getattr(operator, _name)))
-Delayed.__pow__ = _call(_power)  # type: ignore[attr-defined]
-Delayed.__rpow__ = _reflected(pow)  # type: ignore[attr-defined]
-Delayed.__getitem__ = _call(operator.getitem)  # type: ignore[attr-defined]
-Delayed.__iter__ = _iterate  # type: ignore[attr-defined]
-Delayed.__len__ = _length  # type: ignore[attr-defined]
-Delayed.__setitem__ = _set_item  # type: ignore[attr-defined]
-Delayed.__setattr__ = _set_attribute  # type: ignore[assignment,method-assign]
-Delayed.__repr__ = _represent  # type: ignore[assignment,method-assign]
-Delayed.__raskal_lower__ = _lower  # type: ignore[attr-defined]
-Delayed.__raskal_finalize__ = lambda self, results: results[0]  # type: ignore[attr-defined]
-Delayed.__raskal_rebuild__ = _rebuild  # type: ignore[attr-defined]
-Delayed.__raskal_tokenize__ = lambda self: self.key  # type: ignore[attr-defined]
+_METHODS: dict[str, Any] = {
+    "__pow__": _call(_power),
+    "__rpow__": _reflected(pow),
+    "__getitem__": _call(operator.getitem),
+    "__iter__": _iterate,
+    "__len__": _length,
+    "__setitem__": _set_item,
+    "__setattr__": _set_attribute,
+    "__repr__": _represent,
+    "__raskal_lower__": _lower,
+    "__raskal_finalize__": lambda self, results: results[0],
+    "__raskal_rebuild__": _rebuild,
+    "__raskal_tokenize__": lambda self: self.key,
+}
+for _name, _method in _METHODS.items():
+    setattr(Delayed, _name, _method)
 for _name in ("compute", "persist", "visualize"):
     setattr(Delayed, _name, getattr(Collection, _name))
 normalize_token.register(Delayed, lambda value: ("delayed", value.key))

@@ -155,36 +155,14 @@ def describe(args: Iterable[Any], *, traverse: bool = True, optimize_graph: bool
         raise TypeError(f"visualize needs a raskal collection, but was given {kinds}")
     base: Any = importlib.import_module("raskal.base")  # here, since `draw` alone needs no extension
     builder, groups = base._lower(found)  # as `compute` does, so that what collections share is drawn once
+    needed = builder.describe([task for group in groups for task in group])
+    if optimize_graph:
+        return needed
     graph = builder.describe()
-    order = _run_order(graph, [task for group in groups for task in group])
+    order = {node["id"]: node["order"] for node in needed["nodes"]}
     for node in graph["nodes"]:
         node["order"] = order.get(node["id"])
-    if optimize_graph:
-        graph["nodes"] = [node for node in graph["nodes"] if node["id"] in order]
-        graph["edges"] = [(start, end) for start, end in graph["edges"] if end in order]
     return graph
-
-
-def _run_order(graph: Mapping[str, Any], wanted: Iterable[int]) -> dict[int, int]:
-    """The place of each needed task in the order in which the engine runs them: raskal_graph::order's depth first."""
-    needs: dict[int, list[int]] = {}
-    for start, end in graph["edges"]:
-        needs.setdefault(end, []).append(start)
-    place: dict[int, int] = {}
-    seen: set[int] = set()
-    for result in wanted:
-        stack = [(result, iter(needs.get(result, ())))] if result not in seen else []
-        seen.add(result)
-        while stack:
-            task, rest = stack[-1]
-            following = next((need for need in rest if need not in seen), None)
-            if following is None:
-                place[task] = len(place)
-                stack.pop()
-            else:
-                seen.add(following)
-                stack.append((following, iter(needs.get(following, ()))))
-    return place
 
 
 def _collections(args: Iterable[Any], traverse: bool) -> Iterator[Any]:

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import raskal
 from raskal._visualize_layout import layout
 from raskal.visualize import Drawing, draw
 
@@ -207,8 +208,12 @@ class Builder:
         self.nodes: list[dict] = []
         self.edges: list[tuple[int, int]] = []
 
-    def describe(self):
-        return {"nodes": self.nodes, "edges": self.edges}
+    def describe(self, wanted=None):
+        if wanted is None:
+            return {"nodes": self.nodes, "edges": self.edges}
+        needed = [id for task in wanted for id in (task - 1, task)]
+        nodes = [{**self.nodes[id], "order": order} for order, id in enumerate(needed)]
+        return {"nodes": nodes, "edges": self.edges}
 
 
 @pytest.fixture
@@ -255,16 +260,6 @@ def test_visualize_draws_only_what_is_needed_on_demand(builder):
     assert texts(module.visualize(Collection(), filename=None).svg) == ["unneeded", "input", "x"]
 
 
-def test_order_is_depth_first_with_inputs_before_users():
-    """The same tree as in the test of raskal_graph::order."""
-    edges = [(0, 4), (1, 4), (2, 5), (3, 5), (4, 6), (5, 6)]
-    order = module._run_order({"edges": edges}, [6])
-    assert sorted(order, key=order.__getitem__) == [0, 1, 4, 2, 3, 5, 6]
-    assert module._run_order({"edges": edges}, [5, 6]) == {2: 0, 3: 1, 5: 2, 0: 3, 1: 4, 4: 5, 6: 6}
-    chain = [(i, i + 1) for i in range(100_000)]
-    assert module._run_order({"edges": chain}, [100_000])[100_000] == 100_000
-
-
 def test_visualize_colours_by_order(builder):
     svg = module.visualize(Collection("a"), Collection("b"), filename=None, color="order").svg
     assert "rgb(68,1,84)" in svg
@@ -305,3 +300,17 @@ def test_png_with_cairosvg_is_a_picture_of_twice_the_size(builder):
     assert data.startswith(b"\x89PNG")
     width = float(re.search(r'width="(\d+)"', drawing.svg)[1])  # type: ignore[index]
     assert abs(int.from_bytes(data[16:20], "big") - 2 * width) <= 2
+
+
+def test_real_graph_is_drawn_with_its_functions_and_order(tmp_path):
+    def inc(x):
+        return x + 1
+
+    parts = [raskal.delayed(inc)(i) for i in range(3)]
+    total = raskal.delayed(sum)(parts)
+    drawing = total.visualize(filename=tmp_path / "total.svg")
+    assert texts(drawing.svg) == ["inc", "inc", "inc", "sum"]
+    assert len(arrows(drawing.svg)) == 3
+    both = module.describe([total, parts[0]])
+    assert [node["order"] for node in both["nodes"] if node["function"] == "sum"] == [3]
+    assert len(both["nodes"]) == 4
