@@ -64,7 +64,7 @@ def stop_engines() -> None:
 class ProgramBuilder:
     """Collects the layers of a computation."""
 
-    def __new__(cls) -> ProgramBuilder: ...
+    def __new__(cls, distributed: bool = False) -> ProgramBuilder: ...
     def add_gather(
         self,
         prefix: str,
