@@ -1,2 +1,30 @@
-//! The `raskal` command.
-fn main() {}
+//! The `raskal` command: starts schedulers and workers.
+//!
+//! Start at [`command::Cli`], which is also what `raskal --help` shows. Each subcommand has a file of its own:
+//! [`scheduler`] runs in this process, [`worker`] becomes a Python process.
+//! Invariant: this program links neither Python nor DataFusion.
+
+mod command;
+mod interface;
+mod scheduler;
+mod seconds;
+mod worker;
+
+use clap::Parser;
+use command::{Cli, Subcommand};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let done = match cli.subcommand {
+        Subcommand::Scheduler(options) => scheduler::run(options),
+        Subcommand::Worker(options) => worker::run(options),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("raskal: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}

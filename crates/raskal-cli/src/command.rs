@@ -1,0 +1,210 @@
+//! What can be typed, and what `--help` says about it.
+//!
+//! Invariant: every option does something; what a worker takes is passed on to `raskal.node`, which refuses what it
+//! does not know.
+
+use crate::seconds;
+use clap::{Args, Parser};
+use raskal_net::Address;
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Run clusters for raskal: parallel NumPy, pandas and Python.
+///
+/// On one machine nothing needs to be started: raskal computes on threads, and `raskal.distributed.LocalCluster` starts
+/// processes by itself. This command starts the parts of a cluster one by one, on one machine or on many.
+#[derive(Debug, Parser)]
+#[command(name = "raskal", version, propagate_version = true, max_term_width = 100, after_long_help = EXAMPLES, subcommand_required = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) subcommand: Subcommand,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  raskal scheduler                        in one terminal
+  raskal worker tls://127.0.0.1:8786      in another, or on another machine
+  Client(\"tls://127.0.0.1:8786\")          in Python, from raskal.distributed
+
+Environment:
+  RASKAL_SCHEDULER_FILE  the scheduler's file, as with --scheduler-file
+  RASKAL_TOKEN           the cluster's token, for processes that can't read that file
+  RASKAL_LOG             what the scheduler logs: error, warn, info (default), debug, trace";
+
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Subcommand {
+    Scheduler(SchedulerOptions),
+    Worker(WorkerOptions),
+}
+
+/// Start a scheduler.
+///
+/// It listens for workers and clients, encrypted, and on this machine only unless --host or --interface says otherwise.
+/// Its address, certificate and token go to a file that only you can read: your workers and clients on this machine
+/// find it by themselves, others are given it.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  raskal scheduler                                                this machine only
+  raskal scheduler --host 0.0.0.0 --scheduler-file /nfs/s.json    for others, who read the file
+  raskal scheduler --port 0 --no-dashboard                        any free port, no web page
+  raskal scheduler --insecure                                     no encryption, no token")]
+pub(crate) struct SchedulerOptions {
+    /// Name or number of the interface to listen at; 0.0.0.0 for all.
+    #[arg(long, default_value = "127.0.0.1", help_heading = "Where to listen")]
+    pub(crate) host: String,
+    /// Name of the network interface to listen at, in place of --host, such as eth0.
+    #[arg(long, conflicts_with = "host", help_heading = "Where to listen")]
+    pub(crate) interface: Option<String>,
+    /// Port for workers and clients; 0 for any free one.
+    #[arg(long, default_value_t = 8786, help_heading = "Where to listen")]
+    pub(crate) port: u16,
+    /// Unix socket to listen at as well, for processes of this machine.
+    #[arg(long, value_name = "PATH", help_heading = "Where to listen")]
+    pub(crate) socket: Option<PathBuf>,
+    /// Address of the web page: host:port, or :port at the scheduler's host. By default port 8787, or the next free one.
+    #[arg(long, value_name = "ADDRESS", help_heading = "Where to listen")]
+    pub(crate) dashboard_address: Option<String>,
+    /// Serve no web page.
+    #[arg(long, conflicts_with = "dashboard_address", help_heading = "Where to listen")]
+    pub(crate) no_dashboard: bool,
+
+    /// File that tells workers and clients the address, certificate and token. By default one in your own folder.
+    #[arg(long, value_name = "PATH", env = "RASKAL_SCHEDULER_FILE", hide_env_values = true, help_heading = "Security")]
+    pub(crate) scheduler_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) security: Security,
+
+    /// A worker that says nothing for so long counts as lost, and its tasks run elsewhere: 30s, 5min.
+    #[arg(long, value_name = "TIME", value_parser = seconds::parse, default_value = "30s", help_heading = "Life")]
+    pub(crate) worker_timeout: Duration,
+    /// End when the standard input ends, which it does when the process that started this one is gone.
+    #[arg(long, help_heading = "Life")]
+    pub(crate) end_with_stdin: bool,
+}
+
+/// Start a worker.
+///
+/// One worker per machine is meant: it holds the values, talks to the scheduler and the other workers, and starts
+/// and watches the Python processes that run the tasks.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  raskal worker tls://127.0.0.1:8786                          a scheduler on this machine
+  raskal worker --scheduler-file /nfs/s.json                  a scheduler that wrote this file
+  raskal worker tls://node-1:8786 --nworkers 8 --nthreads 1   for pure Python tasks
+  raskal worker node-1:8786 --insecure                        a scheduler started with --insecure")]
+pub(crate) struct WorkerOptions {
+    /// The scheduler's address, such as tls://127.0.0.1:8786. Not needed with a scheduler file.
+    #[arg(value_name = "ADDRESS", required_unless_present = "scheduler_file")]
+    pub(crate) address: Option<Address>,
+
+    /// How many Python processes run tasks. One if not given.
+    #[arg(long, value_name = "COUNT", help_heading = "Resources")]
+    pub(crate) nworkers: Option<NonZeroU32>,
+    /// How many threads each of them has; NumPy and pandas like several, pure Python one. By default the machine's cores,
+    /// shared among the processes.
+    #[arg(long, value_name = "COUNT", help_heading = "Resources")]
+    pub(crate) nthreads: Option<NonZeroU32>,
+    /// How many tasks run at once that need no Python. By default as many as Python tasks.
+    #[arg(long, value_name = "COUNT", help_heading = "Resources")]
+    pub(crate) native_threads: Option<NonZeroU32>,
+    /// Memory that the worker is meant to stay within, such as 4GiB. The dashboard shows it; nothing enforces it yet.
+    #[arg(long, value_name = "SIZE", help_heading = "Resources")]
+    pub(crate) memory_limit: Option<String>,
+    /// Folder for temporary files; made if it is missing.
+    #[arg(long, value_name = "PATH", help_heading = "Resources")]
+    pub(crate) local_directory: Option<PathBuf>,
+
+    /// Name for people, shown on the dashboard.
+    #[arg(long, help_heading = "Identity and place")]
+    pub(crate) name: Option<String>,
+    /// Name or number of the interface to listen at for other workers and clients. By default the one that reaches the
+    /// scheduler.
+    #[arg(long, help_heading = "Identity and place")]
+    pub(crate) host: Option<String>,
+    /// Name of the network interface to listen at, in place of --host, such as eth0.
+    #[arg(long, conflicts_with = "host", help_heading = "Identity and place")]
+    pub(crate) interface: Option<String>,
+    /// Python to run tasks with. By default the python3 beside this command, else the one on the PATH.
+    #[arg(long, value_name = "PATH", help_heading = "Identity and place")]
+    pub(crate) python: Option<PathBuf>,
+
+    /// File that the scheduler wrote, with its address, certificate and token.
+    #[arg(long, value_name = "PATH", env = "RASKAL_SCHEDULER_FILE", hide_env_values = true, help_heading = "Security")]
+    pub(crate) scheduler_file: Option<PathBuf>,
+    /// The scheduler was started with --insecure: reach it at tcp://, without encryption, whatever the address says.
+    #[arg(long, requires = "address", help_heading = "Security")]
+    pub(crate) insecure: bool,
+
+    /// Give up when the scheduler can't be reached for so long: 60s, 2min.
+    #[arg(long, value_name = "TIME", value_parser = seconds::parse, help_heading = "Life")]
+    pub(crate) death_timeout: Option<Duration>,
+    /// End when the standard input ends, which it does when the process that started this one is gone.
+    #[arg(long, help_heading = "Life")]
+    pub(crate) end_with_stdin: bool,
+}
+
+/// Who is let in.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Security")]
+pub(crate) struct Security {
+    /// No encryption and no token: whoever reaches the port can run code. The address is then tcp://.
+    #[arg(long, conflicts_with_all = ["tls_cert", "tls_key", "tls_ca_file"])]
+    pub(crate) insecure: bool,
+    /// Certificate of one's own, in PEM, in place of one made at the start.
+    #[arg(long, value_name = "PATH", requires = "tls_key")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// Private key of --tls-cert, in PEM.
+    #[arg(long, value_name = "PATH", requires = "tls_cert")]
+    pub(crate) tls_key: Option<PathBuf>,
+    /// Certificate of one's own authority, in PEM: peers whose certificate it signed are let in without a token.
+    #[arg(long, value_name = "PATH", requires = "tls_cert")]
+    pub(crate) tls_ca_file: Option<PathBuf>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    fn help(subcommand: Option<&str>) -> String {
+        let mut command = Cli::command().term_width(100);
+        command.build();
+        let command = match subcommand {
+            Some(name) => command.find_subcommand_mut(name).unwrap(),
+            None => &mut command,
+        };
+        command.render_long_help().to_string()
+    }
+
+    fn refusal(arguments: &str) -> String {
+        let words = std::iter::once("raskal").chain(arguments.split(' '));
+        Cli::try_parse_from(words).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn the_command_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn help_reads_as_in_the_snapshots() {
+        insta::assert_snapshot!("raskal", help(None));
+        insta::assert_snapshot!("scheduler", help(Some("scheduler")));
+        insta::assert_snapshot!("worker", help(Some("worker")));
+    }
+
+    #[test]
+    fn what_can_not_go_together_is_refused() {
+        assert!(refusal("scheduler --interface lo --host ::").contains("--interface <INTERFACE>' cannot be used with"));
+        let insecure = refusal("scheduler --insecure --tls-cert a --tls-key b");
+        assert!(insecure.contains("--insecure") && insecure.contains("cannot be used with"), "{insecure}");
+        assert!(refusal("scheduler --tls-cert a").contains("--tls-key"));
+        assert!(refusal("worker 127.0.0.1").contains("it has no port"));
+        assert!(refusal("worker tls://127.0.0.1:8786 --nthreads 0").contains("--nthreads"));
+        assert!(refusal("worker tls://127.0.0.1:8786 --death-timeout soon").contains("'soon' is not a time"));
+        assert!(refusal("worker --scheduler-file s --insecure").contains("<ADDRESS>"));
+    }
+}

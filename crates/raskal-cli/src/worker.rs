@@ -1,0 +1,113 @@
+//! `raskal worker`: becomes `PYTHON -m raskal.node` with what was typed.
+//!
+//! The worker runs Python, so it lives in the extension; this only finds the Python and hands over, so that the process
+//! that a shell or a service manager started is the worker itself.
+
+use crate::command::WorkerOptions;
+use crate::interface;
+use raskal_net::Address;
+use std::ffi::OsString;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Replaces this process by the worker; returns only if that fails.
+pub(crate) fn run(options: WorkerOptions) -> Result<(), String> {
+    let beside = std::env::current_exe().ok().and_then(|path| path.parent().map(Path::to_owned));
+    let python = python(options.python.as_deref(), beside.as_deref());
+    let mut command = Command::new(&python);
+    if let Some(folder) = &options.local_directory {
+        std::fs::create_dir_all(folder).map_err(|error| format!("--local-directory {}: {error}", folder.display()))?;
+        let folder =
+            folder.canonicalize().map_err(|error| format!("--local-directory {}: {error}", folder.display()))?;
+        command.env("TMPDIR", folder);
+    }
+    command.args(arguments(options)?);
+    let error = command.exec();
+    Err(format!(
+        "cannot run {}: {error}\nhint: pass the Python that raskal is installed in with --python",
+        python.display()
+    ))
+}
+
+/// The Python to run: the given one, the one beside this command, or the one on the PATH.
+fn python(given: Option<&Path>, beside: Option<&Path>) -> PathBuf {
+    let beside = || beside.map(|folder| folder.join("python3")).filter(|path| path.exists());
+    given.map(Path::to_owned).or_else(beside).unwrap_or_else(|| PathBuf::from("python3"))
+}
+
+/// The arguments of Python.
+fn arguments(options: WorkerOptions) -> Result<Vec<OsString>, String> {
+    let host = match (options.interface, options.host) {
+        (Some(name), _) => Some(interface::host_of(&name)?),
+        (None, host) => host,
+    };
+    let mut words: Vec<OsString> = vec!["-m".into(), "raskal.node".into()];
+    let insecure = options.insecure;
+    let reached = |address: Address| match address {
+        Address::Tls { host, port } if insecure => Address::tcp(host, port),
+        address => address,
+    };
+    words.extend(options.address.map(|address| reached(address).to_string().into()));
+    let mut add = |name: &str, value: Option<OsString>| {
+        if let Some(value) = value {
+            words.push(name.into());
+            words.push(value);
+        }
+    };
+    let count = |count: std::num::NonZeroU32| count.to_string().into();
+    add("--nworkers", options.nworkers.map(count));
+    add("--nthreads", options.nthreads.map(count));
+    add("--native-threads", options.native_threads.map(count));
+    add("--memory-limit", options.memory_limit.map(OsString::from));
+    add("--name", options.name.map(OsString::from));
+    add("--host", host.map(OsString::from));
+    add("--scheduler-file", options.scheduler_file.map(PathBuf::into_os_string));
+    add("--connect-timeout", options.death_timeout.map(|time| time.as_secs_f64().to_string().into()));
+    words.extend(options.end_with_stdin.then(|| "--end-with-stdin".into()));
+    Ok(words)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command::{Cli, Subcommand};
+    use clap::Parser;
+
+    fn words(typed: &str) -> String {
+        match Cli::try_parse_from(["raskal", "worker"].into_iter().chain(typed.split(' '))).unwrap().subcommand {
+            Subcommand::Worker(options) => {
+                let words: Vec<String> =
+                    arguments(options).unwrap().into_iter().map(|word| word.into_string().unwrap()).collect();
+                words.join(" ")
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn everything_typed_reaches_the_worker() {
+        assert_eq!(words("localhost:8786"), "-m raskal.node tls://localhost:8786");
+        assert_eq!(
+            words(
+                "tls://h:1 --nworkers 2 --nthreads 3 --memory-limit 4GiB --name w --host 10.0.0.1 --death-timeout 2min"
+            ),
+            "-m raskal.node tls://h:1 --nworkers 2 --nthreads 3 --memory-limit 4GiB --name w --host 10.0.0.1 --connect-timeout 120"
+        );
+        assert_eq!(
+            words("--native-threads 1 --scheduler-file s.json --end-with-stdin"),
+            "-m raskal.node --native-threads 1 --scheduler-file s.json --end-with-stdin"
+        );
+        assert_eq!(words("h:1 --insecure"), "-m raskal.node tcp://h:1");
+    }
+
+    #[test]
+    fn the_python_beside_the_command_goes_before_the_one_on_the_path() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(python(None, Some(folder.path())), Path::new("python3"));
+        let beside = folder.path().join("python3");
+        std::fs::write(&beside, "").unwrap();
+        assert_eq!(python(None, Some(folder.path())), beside);
+        assert_eq!(python(Some(Path::new("/p")), Some(folder.path())), Path::new("/p"));
+    }
+}
