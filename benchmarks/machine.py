@@ -5,6 +5,8 @@ Start at `describe`.
 
 from __future__ import annotations
 
+import filecmp
+import importlib.util
 import os
 import platform
 import subprocess
@@ -26,6 +28,7 @@ def describe() -> dict[str, Any]:
         "python": platform.python_version(),
         "rustc": output("rustc", "--version"),
         "commit": output("git", "rev-parse", "--short", "HEAD") + ("-dirty" if changed() else ""),
+        "extension": extension(),
         "load_before": round(os.getloadavg()[0], 2),
         "packages": {name: version(name) for name in PACKAGES},
     }
@@ -37,6 +40,19 @@ def processor() -> str:
         if line.startswith("model name"):
             return line.split(":", 1)[1].strip()
     return platform.processor()
+
+
+def extension() -> str:
+    """Return whether the extension under test is what the release profile built: another one must not be believed."""
+    place = importlib.util.find_spec("raskal")
+    target = Path(os.environ.get("CARGO_TARGET_DIR") or Path.home() / ".cache/raskal/target")
+    built = target / "release" / "lib_raskal.so"
+    if place is None or place.origin is None:
+        return "not installed"
+    found = Path(place.origin).parent / "_raskal.so"
+    if found.exists() and built.exists() and filecmp.cmp(found, built, shallow=False):
+        return "release build"
+    return "NOT KNOWN to be a release build"
 
 
 def version(name: str) -> str:

@@ -113,7 +113,8 @@ def text(folder: Path) -> str:
         facts = run["machine"]
         packages = ", ".join(f"{name} {version}" for name, version in facts["packages"].items())
         lines.append(
-            f"- `{file}`: size {run['size']}, {run['rounds']} rounds, commit {facts['commit']}; {facts['processor']}, "
+            f"- `{file}`: size {run['size']}, {run['rounds']} rounds, commit {facts['commit']}, "
+            f"{facts['extension']}; {facts['processor']}, "
             f"{facts['cores']} cores, {facts['memory_gib']} GiB, {facts['system']}, "
             f"load before {facts['load_before']}; Python {facts['python']}, {facts['rustc']}; {packages}"
         )

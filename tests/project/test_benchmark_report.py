@@ -14,7 +14,7 @@ def results(folder: Path, **seconds: float | None) -> Path:
         for name, value in seconds.items()
     }
     machine = dict.fromkeys(
-        ("commit", "processor", "cores", "memory_gib", "system", "load_before", "python", "rustc"), "?"
+        ("commit", "extension", "processor", "cores", "memory_gib", "system", "load_before", "python", "rustc"), "?"
     )
     run = {"size": "small", "rounds": 3, "machine": {**machine, "packages": {}}}
     run["cases"] = [{"name": "tasks-wide", "unit": "us per task", "samples": samples}]
