@@ -47,8 +47,8 @@ def dask_client() -> Iterator[Any]:
     from distributed import Client
     from distributed.deploy.subprocess import SubprocessCluster
 
-    options = {"n_workers": WORKERS, "threads_per_worker": 1, "dashboard_address": None}
-    with SubprocessCluster(**options) as cluster, Client(cluster) as client:
+    cluster = SubprocessCluster(n_workers=WORKERS, threads_per_worker=1, dashboard_address="127.0.0.1:0")
+    with cluster, Client(cluster) as client:
         client.wait_for_workers(WORKERS)
         yield client
 

@@ -81,7 +81,7 @@ def duckdb_csv(size: Size) -> Mapping[Any, float]:
     """Query CSV with DuckDB."""
     import duckdb
 
-    return dict(duckdb.sql(f"SELECT name, avg(balance) FROM read_csv('{size.csv}') GROUP BY name").fetchall())
+    return dict(duckdb.execute(f"SELECT name, avg(balance) FROM read_csv('{size.csv}') GROUP BY name").fetchall())
 
 
 def duckdb_parquet(size: Size) -> Mapping[Any, float]:
@@ -89,7 +89,7 @@ def duckdb_parquet(size: Size) -> Mapping[Any, float]:
     import duckdb
 
     files = f"{size.parquet}/*.parquet"
-    return dict(duckdb.sql(f"SELECT name, avg(balance) FROM read_parquet('{files}') GROUP BY name").fetchall())
+    return dict(duckdb.execute(f"SELECT name, avg(balance) FROM read_parquet('{files}') GROUP BY name").fetchall())
 
 
 def setup(query: Query) -> Callable[[Size], AbstractContextManager[Prepared]]:
