@@ -23,7 +23,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 SIZE ?=
 
 .PHONY: help demo test test-rust test-python dashboard-test lint lint-rust lint-python deny format docs docs-serve \
-        bench extension extension-release wheel clean distclean
+        bench claim extension extension-release wheel clean distclean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -51,11 +51,19 @@ for pair in lib_raskal.so:python/raskal/_raskal.so raskal:python/raskal/bin/rask
 done
 endef
 
-extension: ## the extension and the raskal command, dev profile, copied into python/raskal
+# Cargo tells one checkout's sources from another's by their times only, and clones share the target directory: whoever
+# built there last must not pass for us.
+claim:
+	@mkdir -p $(CARGO_TARGET_DIR); last=$(CARGO_TARGET_DIR)/.checkout; \
+	if [ "$$(cat $$last 2>/dev/null)" != "$(CURDIR)" ]; then \
+	  find crates -name '*.rs' -exec touch {} +; echo "$(CURDIR)" > $$last; \
+	fi
+
+extension: claim ## the extension and the raskal command, dev profile, copied into python/raskal
 	cargo build --locked -p raskal-py -p raskal-cli
 	@$(call place,debug)
 
-extension-release: ## the same, optimised
+extension-release: claim ## the same, optimised
 	cargo build --locked --release -p raskal-py -p raskal-cli
 	@$(call place,release)
 
@@ -86,7 +94,7 @@ wheel: $(VENV)/build.installed ## a release wheel in dist/
 test: test-rust test-python ## every test, Rust and Python
 
 # nextest runs tests of all crates at once and kills a hanging one; cargo's own runner does where it is missing.
-test-rust:
+test-rust: claim
 	if cargo nextest --version >/dev/null 2>&1; then cargo nextest run --locked --workspace; \
 	else cargo test --locked --workspace --lib --bins --tests; fi
 	cargo test --locked --workspace --doc --quiet
@@ -106,7 +114,7 @@ lint-python: $(VENV)/lint.installed
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
-lint-rust: $(BIN)/python
+lint-rust: claim $(BIN)/python
 	cargo fmt --all --check
 	$(BIN)/python .ci/arrows.py
 	if cargo deny --version >/dev/null 2>&1; then cargo deny --log-level error check bans licenses sources; \

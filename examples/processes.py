@@ -59,24 +59,25 @@ class Cluster:
             self.dashboard: str = contact.get("dashboard") or "none"
             # Clients find the scheduler's certificate and token in its file, which is not in the usual folder.
             os.environ["RASKAL_SCHEDULER_FILE"] = str(self.scheduler_file)
+            # Tasks run in this Python, with the packages it has.
+            python = ("--python", sys.executable)
             for number in range(workers):
-                self.workers.append(self._start("worker", "--nthreads", str(threads), "--name", f"worker-{number}"))
+                self.workers.append(
+                    self._start("worker", *python, "--nthreads", str(threads), "--name", f"worker-{number}")
+                )
         except BaseException:
             self.close()
             raise
 
     def _start(self, role: str, *arguments: str) -> subprocess.Popen[bytes]:
-        line = [command(), role, "--scheduler-file", str(self.scheduler_file), *arguments]
+        line = [command(), role, "--scheduler-file", str(self.scheduler_file), "--end-with-stdin", *arguments]
         log = (self.folder / f"{role}-{len(self._all)}.log").open("wb")
-        # The workers run Python: this one, with the packages it has, and the checkout's modules for pickled functions.
+        # Pickled functions name their modules, which are the checkout's.
         environment = {
             **os.environ,
-            "PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}",
             "PYTHONPATH": f"{ROOT}:{os.environ.get('PYTHONPATH', '')}",
         }
-        process = subprocess.Popen(
-            line, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, env=environment
-        )
+        process = subprocess.Popen(line, stdin=subprocess.PIPE, stdout=log, stderr=subprocess.STDOUT, env=environment)
         self._all.append(process)
         return process
 
