@@ -92,7 +92,12 @@ impl ParquetTable {
     }
 
     fn groups(&self, scan: Scan, cores: usize) -> Vec<FileGroup> {
-        let file = |info: &FileInfo| PartitionedFile::new(info.path.clone(), info.size_bytes);
+        // The time of change is part of the plan: a file that was rewritten with the same length is another one.
+        let file = |info: &FileInfo| {
+            let mut file = PartitionedFile::new(info.path.clone(), info.size_bytes);
+            file.object_meta.last_modified = chrono::DateTime::from_timestamp_nanos(info.modified_ns as i64);
+            file
+        };
         let per_group = match scan {
             Scan::Addressed => 1,
             Scan::Free => self.files.len().div_ceil(cores.max(1)),

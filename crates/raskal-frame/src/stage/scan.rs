@@ -5,7 +5,7 @@
 //! scans before a plan is written; what is read back is an ordinary scan again.
 
 use crate::stage::restrict::file_scan;
-use arrow::datatypes::Fields;
+use arrow::datatypes::{FieldRef, Fields, Schema};
 use datafusion::common::Statistics;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::datasource::physical_plan::{FileScanConfig, FileScanConfigBuilder, FileSource, ParquetSource};
@@ -21,6 +21,7 @@ use datafusion::physical_plan::filter::FilterExec;
 use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
 use std::any::Any;
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -81,7 +82,10 @@ impl NumberedScan {
             .with_statistics(statistics)
             .with_output_ordering(vec![])
             .build();
-        let mut shape: Arc<dyn ExecutionPlan> = Arc::new(EmptyExec::new(table.table_schema().clone()));
+        // Without metadata, which the protocol writes in random order: equal plans must be equal bytes.
+        let bare = |field: &FieldRef| field.as_ref().clone().with_metadata(HashMap::new());
+        let columns = Schema::new(table.table_schema().fields().iter().map(bare).collect::<Vec<_>>());
+        let mut shape: Arc<dyn ExecutionPlan> = Arc::new(EmptyExec::new(Arc::new(columns)));
         if let Some(predicate) = source.filter() {
             shape = Arc::new(FilterExec::try_new(predicate, shape)?);
         }

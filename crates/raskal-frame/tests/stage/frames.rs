@@ -13,6 +13,7 @@ use raskal_runtime::{Failure, ProgramBuilder};
 use raskal_store::Batches;
 use raskal_types::{ErrorKind, SlotClass};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, UNIX_EPOCH};
 use tempfile::TempDir;
 
 /// Three CSV files of unlike length: g (text), n (integers), x (numbers, sometimes missing).
@@ -120,6 +121,28 @@ fn parquet_files_keep_the_numbers_of_their_rows() {
     check(&stored);
     check(&above(&stored, 30));
     check(&means(&stored, true));
+}
+
+#[test]
+fn a_file_rewritten_with_the_same_length_gives_other_tasks() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("0.parquet");
+    let write = |number: i64| {
+        let column = Arc::new(Int64Array::from(vec![number])) as ArrayRef;
+        let batch = RecordBatch::try_from_iter([("n", column)]).unwrap();
+        let mut writer =
+            parquet::arrow::ArrowWriter::try_new(std::fs::File::create(&path).unwrap(), batch.schema(), None).unwrap();
+        writer.write(&batch).unwrap();
+        writer.close().unwrap();
+        std::fs::File::open(&path).unwrap().set_modified(UNIX_EPOCH + Duration::from_secs(number as u64)).unwrap();
+        let frame = Frame::read_parquet(&[folder.path().to_string_lossy().into_owned()]).unwrap();
+        let (mut runner, _) = lowered(&frame, 2);
+        (runner.program.graph.layers()[0].prefix.clone(), rows(&runner.run().unwrap()), path.metadata().unwrap().len())
+    };
+    let ((first, one, length), (second, two, same)) = (write(1), write(2));
+    assert_eq!((one, two, length), (vec!["0|1".to_owned()], vec!["0|2".to_owned()], same));
+    assert_ne!(first, second);
+    assert_eq!(write(1).0, first);
 }
 
 #[test]
