@@ -81,5 +81,6 @@ fn decode(shared: &Bytes) -> Result<Arc<dyn Function>, Failure> {
 /// Adds the decoders of Python functions.
 pub(crate) fn register(registry: &mut FunctionRegistry) {
     registry.register(CODEC, decode);
+    crate::array::register_decoder(registry);
     crate::delayed::register_decoder(registry);
 }

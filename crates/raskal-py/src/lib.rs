@@ -5,10 +5,12 @@
 //! - [`error`]: failures become the exceptions that users already catch, and back.
 //! - [`value`]: Python objects as values of the engine, and back; arrays and tables share their memory.
 //! - [`function`]: a Python callable as the function of a layer.
+//! - [`array`]: expressions of n-dimensional arrays, and Python functions on their blocks.
 //! - [`delayed`]: the nodes of graphs that users draw by calling functions.
 //!
 //! Invariant: nothing here decides what runs when or where; it only translates.
 
+mod array;
 mod delayed;
 mod engine;
 mod error;
@@ -21,6 +23,7 @@ use pyo3::prelude::*;
 #[pymodule]
 fn _raskal(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    array::register(module)?;
     delayed::register(module)?;
     engine::register(module)?;
     program::register(module)?;
