@@ -161,3 +161,93 @@ def normalize_array_chunks(
     shape: Any, specs: list[Any], size_bytes: int, previous: Any = None
 ) -> tuple[tuple[int, ...], ...]:
     """Explicit chunks of what a user wrote."""
+
+# ---- frame/
+
+@final
+class Frame:
+    """A lazy dataframe; every method gives a new one."""
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the columns."""
+    @property
+    def index_names(self) -> list[str | None]:
+        """Names of the index levels."""
+    @property
+    def npartitions(self) -> int:
+        """Number of partitions."""
+    @property
+    def divisions(self) -> Any:
+        """Labels between which the partitions lie, a pyarrow array, if known."""
+    @property
+    def schema(self) -> Any:
+        """The pyarrow schema of the rows: `__index_i__` first, then the columns."""
+    @property
+    def token(self) -> str:
+        """Content hash."""
+    def select(self, names: list[str]) -> Frame: ...
+    def rename(self, names: list[str]) -> Frame: ...
+    def assign(self, name: str, value: Frame) -> Frame: ...
+    def assign_scalar(self, name: str, value: Any) -> Frame: ...
+    def filter(self, condition: Frame) -> Frame: ...
+    def same_rows(self, other: Frame) -> bool: ...
+    def binary(self, operation: str, other: Frame) -> Frame: ...
+    def binary_scalar(self, operation: str, value: Any, reflected: bool) -> Frame: ...
+    def binary_reduced(self, operation: str, value: Frame, reflected: bool) -> Frame: ...
+    def unary(self, operation: str) -> Frame: ...
+    def fillna(self, value: Any) -> Frame: ...
+    def map_columns(
+        self, callable: Any, description: str, token: str, arguments: list[Frame], result: Any, name: str
+    ) -> Frame: ...
+    def map_partitions(
+        self,
+        callable: Any,
+        description: str,
+        token: str,
+        types: Any,
+        index: list[str | None],
+        keep_divisions: bool,
+    ) -> Frame: ...
+    def group_by(
+        self, keys: list[Frame], aggregates: list[tuple[str, str, str]], sort: bool, dropna: bool
+    ) -> Frame: ...
+    def reduce(self, aggregates: list[tuple[str, str, str]]) -> Frame: ...
+    def head(self, rows: int, partitions: int) -> Frame: ...
+    def select_partitions(self, partitions: list[int]) -> Frame: ...
+    def reset_index(self, drop: bool) -> Frame: ...
+    def index_column(self) -> Frame: ...
+    def explain(self) -> str: ...
+    def lower(self, builder: ProgramBuilder) -> list[int]: ...
+
+def frame_read_csv(
+    patterns: list[str],
+    *,
+    sep: str,
+    quotechar: str,
+    header: bool,
+    names: list[str] | None,
+    usecols: list[str] | None,
+    dtypes: list[tuple[str, str]],
+    dates: list[str],
+    blocksize: int | None,
+    missing: list[str] | None,
+    sample: int,
+) -> Frame:
+    """CSV files as a frame."""
+
+def frame_read_parquet(patterns: list[str]) -> tuple[Frame, str | None]:
+    """Parquet files as a frame, and pandas' notes about them (JSON) if there are any."""
+
+def frame_from_table(
+    table: Any, bounds: list[int], index: list[str | None], token: str, divisions: Any = None
+) -> Frame:
+    """A pyarrow table as a frame, cut at row numbers."""
+
+def frame_from_persisted(
+    handle: Persisted, types: Any, index: list[str | None], token: str, divisions: Any = None
+) -> Frame:
+    """Persisted values as a frame, one partition each."""
+
+def frame_interrupt() -> int:
+    """Stop every local query; returns how many there were."""

@@ -154,7 +154,7 @@ impl Frame {
     }
 
     /// Whether its rows and another frame's are the same ones.
-    pub(crate) fn same_rows(&self, other: &Frame) -> bool {
+    pub fn same_rows(&self, other: &Frame) -> bool {
         Arc::ptr_eq(&self.base, &other.base) || self.base == other.base
     }
 
@@ -447,7 +447,7 @@ impl Frame {
     pub fn index_column(&self) -> Result<Frame> {
         match self.index.as_slice() {
             [level] => {
-                let name = level.name.clone().unwrap_or_else(|| index_name(0));
+                let name = level.name.clone().unwrap_or_else(|| "__label__".into());
                 Ok(self.with_columns(vec![Column { name, value: level.value.clone() }]))
             }
             levels => Err(FrameError::Unsupported(format!("an index of {} levels as one column", levels.len()))),

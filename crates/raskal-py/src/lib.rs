@@ -6,6 +6,7 @@
 //! - [`value`]: Python objects as values of the engine, and back; arrays and tables share their memory.
 //! - [`function`]: a Python callable as the function of a layer.
 //! - [`array`]: expressions of n-dimensional arrays, and Python functions on their blocks.
+//! - [`frame`]: dataframes, and pandas functions in the middle of their plans.
 //! - [`delayed`]: the nodes of graphs that users draw by calling functions.
 //!
 //! Invariant: nothing here decides what runs when or where; it only translates.
@@ -14,6 +15,7 @@ mod array;
 mod delayed;
 mod engine;
 mod error;
+mod frame;
 mod function;
 mod program;
 mod value;
@@ -26,6 +28,7 @@ fn _raskal(module: &Bound<'_, PyModule>) -> PyResult<()> {
     array::register(module)?;
     delayed::register(module)?;
     engine::register(module)?;
+    frame::register(module)?;
     program::register(module)?;
     Ok(())
 }

@@ -1,0 +1,115 @@
+//! Frames from files, from tables in memory and from persisted values.
+
+use super::arrow::{array, batches, schema};
+use super::table::{Frame, raise};
+use crate::program::Persisted;
+use pyo3::prelude::*;
+use raskal_frame::csv::CsvOptions;
+use raskal_frame::parquet::ParquetTable;
+use raskal_frame::{FrameError, memory};
+use raskal_graph::Token;
+
+/// One ASCII character.
+fn ascii(name: &str, text: &str) -> PyResult<u8> {
+    match text.as_bytes() {
+        [byte] if byte.is_ascii() => Ok(*byte),
+        _ => {
+            let message = format!("{name}={text:?} is not supported: expected one ASCII character");
+            Err(pyo3::exceptions::PyValueError::new_err(message))
+        }
+    }
+}
+
+/// CSV files as a frame; see `raskal.dataframe.read_csv`.
+#[pyfunction]
+#[pyo3(signature = (patterns, *, sep, quotechar, header, names, usecols, dtypes, dates, blocksize, missing, sample))]
+#[expect(clippy::too_many_arguments, reason = "the options of pandas.read_csv, by name")]
+pub(super) fn frame_read_csv(
+    py: Python<'_>,
+    patterns: Vec<String>,
+    sep: &str,
+    quotechar: &str,
+    header: bool,
+    names: Option<Vec<String>>,
+    usecols: Option<Vec<String>>,
+    dtypes: Vec<(String, String)>,
+    dates: Vec<String>,
+    blocksize: Option<u64>,
+    missing: Option<Vec<String>>,
+    sample: usize,
+) -> PyResult<Frame> {
+    let mut options = CsvOptions {
+        separator: ascii("sep", sep)?,
+        quote: ascii("quotechar", quotechar)?,
+        header,
+        names,
+        columns: usecols,
+        dtypes,
+        dates,
+        block_bytes: blocksize,
+        sample_bytes: sample,
+        ..CsvOptions::default()
+    };
+    if let Some(missing) = missing {
+        options.missing = missing;
+    }
+    py.detach(|| raskal_frame::Frame::read_csv(&patterns, options)).map(Frame::new).map_err(|error| raise(py, error))
+}
+
+/// Parquet files as a frame, and pandas' notes about them (JSON) if there are any.
+#[pyfunction]
+pub(super) fn frame_read_parquet(py: Python<'_>, patterns: Vec<String>) -> PyResult<(Frame, Option<String>)> {
+    let read = || {
+        let table = ParquetTable::discover(&patterns)?;
+        let notes = table.pandas().map(str::to_owned);
+        Ok((raskal_frame::Frame::from_parquet(table)?, notes))
+    };
+    let (frame, notes) = py.detach(read).map_err(|error| raise(py, error))?;
+    Ok((Frame::new(frame), notes))
+}
+
+/// A pyarrow table as a frame, cut at the row numbers `bounds`; its columns `__index_i__` are the index.
+#[pyfunction]
+#[pyo3(signature = (table, bounds, index, token, divisions=None))]
+pub(super) fn frame_from_table(
+    py: Python<'_>,
+    table: &Bound<'_, PyAny>,
+    bounds: Vec<usize>,
+    index: Vec<Option<String>>,
+    token: &str,
+    divisions: Option<&Bound<'_, PyAny>>,
+) -> PyResult<Frame> {
+    let table = batches(table)?;
+    let divisions = divisions.map(array).transpose()?;
+    let partitions = memory::cut_at(&table.batches, &bounds);
+    let frame = raskal_frame::Frame::from_partitions(table.schema, partitions, &index, Token::of([token]));
+    frame.and_then(|frame| frame.with_divisions(divisions)).map(Frame::new).map_err(|error| raise(py, error))
+}
+
+/// Persisted values as a frame, one partition each.
+#[pyfunction]
+#[pyo3(signature = (handle, types, index, token, divisions=None))]
+pub(super) fn frame_from_persisted(
+    py: Python<'_>,
+    handle: &Persisted,
+    types: &Bound<'_, PyAny>,
+    index: Vec<Option<String>>,
+    token: &str,
+    divisions: Option<&Bound<'_, PyAny>>,
+) -> PyResult<Frame> {
+    let (types, divisions) = (schema(types)?, divisions.map(array).transpose()?);
+    let make = || {
+        let partitions = handle.values.iter().map(|value| Ok(value.as_batches()?.batches.clone()));
+        let partitions = partitions
+            .collect::<Result<Vec<_>, raskal_store::ValueError>>()
+            .map_err(|error| FrameError::Type(error.to_string()))?;
+        raskal_frame::Frame::from_partitions(types, partitions, &index, Token::of([token]))?.with_divisions(divisions)
+    };
+    py.detach(make).map(Frame::new).map_err(|error| raise(py, error))
+}
+
+/// Stops every local query; their callers get an error. Returns how many there were.
+#[pyfunction]
+pub(super) fn frame_interrupt() -> usize {
+    raskal_frame::run::interrupt()
+}

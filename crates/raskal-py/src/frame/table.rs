@@ -1,0 +1,271 @@
+//! A lazy dataframe for Python. Every method gives a new frame; nothing runs before [`Frame::lower`]'s tasks do.
+
+use super::arrow::{array, array_to_python, dtype, schema, schema_to_python};
+use super::mapper::PyMapper;
+use crate::error::to_exception;
+use crate::program::ProgramBuilder;
+use pyo3::prelude::*;
+use raskal_frame::expression::{self, Binary, Unary};
+use raskal_frame::expression::{ScalarValue, literal};
+use raskal_frame::{Aggregate, FrameError, GroupOptions, Reduction, lower, stage, udf};
+use raskal_runtime::Failure;
+use std::sync::Arc;
+
+/// Parts that an exchange on a cluster has. Lowering does not know the cluster; more parts than slots even out.
+const EXCHANGE_PARTS: usize = 8;
+
+/// A lazy dataframe.
+#[pyclass(module = "raskal._raskal", frozen)]
+pub(crate) struct Frame {
+    inner: raskal_frame::Frame,
+}
+
+/// The exception for an error of a frame.
+pub(super) fn raise(py: Python<'_>, error: FrameError) -> PyErr {
+    to_exception(py, &Failure::from(error))
+}
+
+impl Frame {
+    pub(crate) fn new(inner: raskal_frame::Frame) -> Frame {
+        Frame { inner }
+    }
+
+    /// The frame that `body` makes, with the interpreter lock released.
+    fn make(
+        &self,
+        py: Python<'_>,
+        body: impl FnOnce(&raskal_frame::Frame) -> raskal_frame::Result<raskal_frame::Frame> + Send,
+    ) -> PyResult<Frame> {
+        py.detach(|| body(&self.inner)).map(Frame::new).map_err(|error| raise(py, error))
+    }
+}
+
+/// The first value of a pyarrow array.
+fn scalar(value: &Bound<'_, PyAny>) -> PyResult<ScalarValue> {
+    let error =
+        |error: raskal_frame::expression::ScalarError| pyo3::exceptions::PyTypeError::new_err(error.to_string());
+    ScalarValue::try_from_array(&array(value)?, 0).map_err(error)
+}
+
+#[pymethods]
+impl Frame {
+    /// Names of the columns.
+    #[getter]
+    fn names(&self) -> Vec<String> {
+        self.inner.names()
+    }
+
+    /// Names of the index levels.
+    #[getter]
+    fn index_names(&self) -> Vec<Option<String>> {
+        self.inner.index().iter().map(|level| level.name.clone()).collect()
+    }
+
+    /// Number of partitions.
+    #[getter]
+    fn npartitions(&self) -> usize {
+        self.inner.partitions()
+    }
+
+    /// Labels between which the partitions lie, a pyarrow array, if known.
+    #[getter]
+    fn divisions<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        self.inner.divisions().map(|divisions| array_to_python(py, divisions.clone())).transpose()
+    }
+
+    /// The pyarrow schema of the rows: `__index_i__` first, then the columns.
+    #[getter]
+    fn schema<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let schema = py.detach(|| self.inner.schema()).map_err(|error| raise(py, error))?;
+        schema_to_python(py, schema)
+    }
+
+    /// Content hash.
+    #[getter]
+    fn token(&self, py: Python<'_>) -> PyResult<String> {
+        let token = py.detach(|| self.inner.token()).map_err(|error| raise(py, error))?;
+        Ok(token.to_string())
+    }
+
+    /// Only these columns.
+    fn select(&self, py: Python<'_>, names: Vec<String>) -> PyResult<Frame> {
+        self.make(py, |frame| frame.select(&names))
+    }
+
+    /// The same columns under other names.
+    fn rename(&self, py: Python<'_>, names: Vec<String>) -> PyResult<Frame> {
+        self.make(py, |frame| frame.rename(&names))
+    }
+
+    /// With the only column of `value` under `name`.
+    fn assign(&self, py: Python<'_>, name: &str, value: &Frame) -> PyResult<Frame> {
+        self.make(py, |frame| frame.assign(name, &value.inner))
+    }
+
+    /// With the first value of a pyarrow array in every row of `name`.
+    fn assign_scalar(&self, py: Python<'_>, name: &str, value: &Bound<'_, PyAny>) -> PyResult<Frame> {
+        let value = literal(scalar(value)?);
+        self.make(py, |frame| Ok(frame.assign_value(name, value)))
+    }
+
+    /// The rows where the only column of `condition` is true.
+    fn filter(&self, py: Python<'_>, condition: &Frame) -> PyResult<Frame> {
+        self.make(py, |frame| frame.filter(&condition.inner))
+    }
+
+    /// Whether the columns of both come from the same rows.
+    fn same_rows(&self, other: &Frame) -> bool {
+        self.inner.same_rows(&other.inner)
+    }
+
+    /// `operation` of every column with the only column of `other`.
+    fn binary(&self, py: Python<'_>, operation: &str, other: &Frame) -> PyResult<Frame> {
+        self.make(py, |frame| frame.binary(Binary::from_name(operation)?, &other.inner))
+    }
+
+    /// `operation` of every column with the first value of a pyarrow array; `reflected`: the value comes first.
+    fn binary_scalar(
+        &self,
+        py: Python<'_>,
+        operation: &str,
+        value: &Bound<'_, PyAny>,
+        reflected: bool,
+    ) -> PyResult<Frame> {
+        let value = literal(scalar(value)?);
+        self.make(py, |frame| {
+            let operation = Binary::from_name(operation)?;
+            frame.map_values(|column, rows| {
+                let (left, right) = if reflected { (value.clone(), column) } else { (column, value.clone()) };
+                expression::binary(operation, left, right, rows)
+            })
+        })
+    }
+
+    /// `operation` of every column with the only value of a reduced frame.
+    fn binary_reduced(&self, py: Python<'_>, operation: &str, value: &Frame, reflected: bool) -> PyResult<Frame> {
+        self.make(py, |frame| frame.binary_reduced(Binary::from_name(operation)?, &value.inner, reflected))
+    }
+
+    /// `neg`, `invert`, `abs`, `isna` or `notna` of every column.
+    fn unary(&self, py: Python<'_>, operation: &str) -> PyResult<Frame> {
+        self.make(py, |frame| {
+            let operation = Unary::from_name(operation)?;
+            frame.map_values(|column, rows| expression::unary(operation, column, rows))
+        })
+    }
+
+    /// Every column with the first value of a pyarrow array in place of missing values.
+    fn fillna(&self, py: Python<'_>, value: &Bound<'_, PyAny>) -> PyResult<Frame> {
+        let value = scalar(value)?;
+        self.make(py, |frame| frame.map_values(|column, rows| expression::fill_missing(column, value.clone(), rows)))
+    }
+
+    /// A Python function on the columns of these frames, row for row; the result is one column called `name`.
+    #[pyo3(signature = (callable, description, token, arguments, result, name))]
+    #[expect(clippy::too_many_arguments, reason = "one call site, all by name")]
+    fn map_columns(
+        &self,
+        py: Python<'_>,
+        callable: Py<PyAny>,
+        description: String,
+        token: String,
+        arguments: Vec<PyRef<'_, Frame>>,
+        result: &Bound<'_, PyAny>,
+        name: &str,
+    ) -> PyResult<Frame> {
+        let mapper = Arc::new(PyMapper::new(callable, description, token));
+        let result = dtype(result)?;
+        let arguments: Vec<_> = arguments.iter().map(|frame| frame.inner.clone()).collect();
+        self.make(py, |frame| {
+            let values = frame.values_of(&arguments)?;
+            let value = udf::map_columns(mapper, result, values);
+            frame.assign_value(name, value).select(&[name])
+        })
+    }
+
+    /// A Python function on partitions.
+    #[pyo3(signature = (callable, description, token, types, index, keep_divisions))]
+    #[expect(clippy::too_many_arguments, reason = "one call site, all by name")]
+    fn map_partitions(
+        &self,
+        py: Python<'_>,
+        callable: Py<PyAny>,
+        description: String,
+        token: String,
+        types: &Bound<'_, PyAny>,
+        index: Vec<Option<String>>,
+        keep_divisions: bool,
+    ) -> PyResult<Frame> {
+        let mapper = Arc::new(PyMapper::new(callable, description, token));
+        let types = schema(types)?;
+        self.make(py, |frame| frame.map_partitions(mapper, types, &index, keep_divisions))
+    }
+
+    /// `(column, reduction, name)` of the groups that agree in the only columns of `keys`.
+    fn group_by(
+        &self,
+        py: Python<'_>,
+        keys: Vec<PyRef<'_, Frame>>,
+        aggregates: Vec<(String, String, String)>,
+        sort: bool,
+        dropna: bool,
+    ) -> PyResult<Frame> {
+        let keys: Vec<_> = keys.iter().map(|key| key.inner.clone()).collect();
+        self.make(py, |frame| {
+            let keys: Vec<_> = keys.iter().collect();
+            let groups = frame.group_by_values(&keys, GroupOptions { sort, drop_missing: dropna })?;
+            groups.aggregate(&reductions(aggregates)?)
+        })
+    }
+
+    /// `(column, reduction, name)` of all rows: one row.
+    fn reduce(&self, py: Python<'_>, aggregates: Vec<(String, String, String)>) -> PyResult<Frame> {
+        self.make(py, |frame| frame.reduce(&reductions(aggregates)?))
+    }
+
+    /// The first `rows` rows of the first `partitions` partitions.
+    fn head(&self, py: Python<'_>, rows: usize, partitions: usize) -> PyResult<Frame> {
+        self.make(py, |frame| frame.head(rows, partitions))
+    }
+
+    /// The partitions of these numbers.
+    fn select_partitions(&self, py: Python<'_>, partitions: Vec<usize>) -> PyResult<Frame> {
+        self.make(py, |frame| frame.select_partitions(&partitions))
+    }
+
+    /// The index levels as columns, or without them.
+    fn reset_index(&self, py: Python<'_>, drop: bool) -> PyResult<Frame> {
+        self.make(py, |frame| frame.reset_index(drop))
+    }
+
+    /// The index as one column.
+    fn index_column(&self, py: Python<'_>) -> PyResult<Frame> {
+        self.make(py, raskal_frame::Frame::index_column)
+    }
+
+    /// The plans as text.
+    fn explain(&self, py: Python<'_>) -> PyResult<String> {
+        py.detach(|| self.inner.explain()).map_err(|error| raise(py, error))
+    }
+
+    /// Adds the frame to a program, one task per partition; returns their numbers. For a cluster, the plan is cut into
+    /// stages.
+    fn lower(&self, py: Python<'_>, builder: &ProgramBuilder) -> PyResult<Vec<u32>> {
+        let distributed = builder.distributed;
+        builder.edit(py, |builder| {
+            let layer = if distributed {
+                stage::lower_frame(&self.inner, EXCHANGE_PARTS, builder)?
+            } else {
+                lower::lower_partitions(&self.inner, builder)?
+            };
+            Ok(builder.graph().tasks(layer).collect())
+        })
+    }
+}
+
+fn reductions(aggregates: Vec<(String, String, String)>) -> raskal_frame::Result<Vec<Aggregate>> {
+    let aggregate = |(column, reduction, name): (String, String, String)| {
+        Ok(Aggregate { column, reduction: Reduction::from_name(&reduction)?, name })
+    };
+    aggregates.into_iter().map(aggregate).collect()
+}

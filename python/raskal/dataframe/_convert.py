@@ -1,0 +1,159 @@
+"""Between Arrow tables, as the engine gives and takes them, and pandas objects that look like a given meta.
+
+Start at `to_pandas` and `to_table`. A meta is an empty pandas object: its labels, dtypes and index are what results
+get. Index levels are columns called ``__index_0__`` and so on, in front of the others.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+
+def index_name(level: int) -> str:
+    """The column that holds an index level."""
+    return f"__index_{level}__"
+
+
+def plan_names(labels: Any) -> list[str]:
+    """The names that columns have in plans: their labels as text.
+
+    Raises
+    ------
+    ValueError
+        If two columns have the same.
+    """
+    names = [label if isinstance(label, str) else str(label) for label in labels]
+    if len(set(names)) != len(names):
+        double = sorted({name for name in names if names.count(name) > 1})
+        raise ValueError(f"columns {double} appear more than once\nhint: rename them so that each name is unique")
+    return names
+
+
+def column_to_pandas(column: pa.ChunkedArray, dtype: Any) -> Any:
+    """A column as pandas values of about this dtype: whole numbers with gaps become floats, as pandas would have it."""
+    if pa.types.is_string_view(column.type) or pa.types.is_string(column.type):
+        column = column.cast(pa.large_string())
+    if isinstance(dtype, pd.CategoricalDtype) and (dtype.categories is None or len(dtype.categories) == 0):
+        return column.to_pandas().astype("category").array  # categories that only the data tell
+    if isinstance(dtype, pd.api.extensions.ExtensionDtype) and hasattr(dtype, "__from_arrow__"):
+        try:
+            return dtype.__from_arrow__(column)
+        except (TypeError, ValueError, NotImplementedError, pa.ArrowException):
+            pass  # a dtype that does not read this Arrow type: cast below
+    series = column.to_pandas()
+    if series.dtype == dtype or (column.null_count and not _holds_gaps(dtype)):
+        return series.array
+    return series.astype(dtype).array
+
+
+def _holds_gaps(dtype: Any) -> bool:
+    kind = getattr(dtype, "kind", "O")
+    return not (isinstance(dtype, np.dtype) and kind in "iub")
+
+
+def _index(table: pa.Table, meta: pd.Index, levels: int) -> pd.Index:
+    """The index in the first columns of a table; the rows' numbers if there is none."""
+    if levels == 0:
+        return pd.RangeIndex(table.num_rows, name=meta.name)
+    if isinstance(meta, pd.MultiIndex):
+        arrays = [column_to_pandas(table.column(level), meta.levels[level].dtype) for level in range(levels)]
+        return pd.MultiIndex.from_arrays(arrays, names=meta.names)
+    values = column_to_pandas(table.column(0), meta.dtype)
+    if isinstance(meta, pd.RangeIndex):
+        numbers = np.asarray(values)
+        if len(numbers) == 0 or (numbers[-1] - numbers[0] == len(numbers) - 1 and (np.diff(numbers) == 1).all()):
+            start = int(numbers[0]) if len(numbers) else 0
+            return pd.RangeIndex(start, start + len(numbers), name=meta.name)
+    return pd.Index(values, name=meta.name)
+
+
+def to_pandas(tables: list[pa.Table], meta: Any, levels: int) -> Any:
+    """Tables, one after the other, as a pandas object like `meta` whose index is the first `levels` columns."""
+    table = tables[0] if len(tables) == 1 else pa.concat_tables(tables, promote_options="permissive")
+    index = _index(table, meta if isinstance(meta, pd.Index) else meta.index, levels)
+    if isinstance(meta, pd.Index):
+        return index
+    if isinstance(meta, pd.Series):
+        return pd.Series(column_to_pandas(table.column(levels), meta.dtype), index=index, name=meta.name, copy=False)
+    columns = {place: column_to_pandas(table.column(levels + place), dtype) for place, dtype in enumerate(meta.dtypes)}
+    frame = pd.DataFrame(columns, index=index, copy=False)
+    frame.columns = meta.columns
+    return frame
+
+
+def _array(values: Any, name: Any, dtype: pa.DataType | None) -> Any:
+    try:
+        return pa.array(values, type=dtype, from_pandas=True)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError) as error:
+        wanted = f" as {dtype}" if dtype is not None else ""
+        raise TypeError(
+            f"column {name!r} can't be held{wanted}: {error}\n"
+            "hint: convert it to str, numbers or dates, or pass meta= with the dtypes that the function gives"
+        ) from error
+
+
+def columns_of(data: Any) -> list[tuple[str, Any, Any]]:
+    """Plan name, label and values of each index level and column of a pandas object."""
+    index = data if isinstance(data, pd.Index) else data.index
+    parts = [(index_name(level), index.names[level], index.get_level_values(level)) for level in range(index.nlevels)]
+    if isinstance(data, pd.Series):
+        label = data.name
+        parts.append((series_name(label), label, data))
+    elif isinstance(data, pd.DataFrame):
+        names = plan_names(data.columns)
+        parts.extend((name, data.columns[place], data.iloc[:, place]) for place, name in enumerate(names))
+    return parts
+
+
+def series_name(label: Any) -> str:
+    """The plan name of a series' only column."""
+    return "0" if label is None else str(label)
+
+
+def to_table(data: Any, schema: pa.Schema | None = None) -> pa.Table:
+    """A pandas object as a table: index levels first, then the columns; of this schema if one is given.
+
+    Raises
+    ------
+    ValueError
+        If the columns are others than the schema's.
+    TypeError
+        If a column holds what Arrow can't.
+    """
+    parts = columns_of(data)
+    if schema is not None:
+        if len(parts) != len(schema):
+            got, wanted = [label for _, label, _ in parts], schema.names
+            raise ValueError(
+                f"the function gave index and columns {got}, its meta has {wanted}\n"
+                "hint: pass meta= with the columns that the function gives"
+            )
+        arrays = [_array(values, label, schema.field(place).type) for place, (_, label, values) in enumerate(parts)]
+        return pa.Table.from_arrays(arrays, schema=schema)
+    return pa.Table.from_arrays(
+        [_array(values, label, None) for _, label, values in parts], names=[p[0] for p in parts]
+    )
+
+
+def schema_of(meta: Any) -> pa.Schema:
+    """The Arrow schema of results that look like `meta`; columns of objects are taken for text."""
+    fields = []
+    for name, label, values in columns_of(meta):
+        dtype = _array(values[:0], label, None).type
+        fields.append(pa.field(name, pa.large_string() if pa.types.is_null(dtype) else dtype))
+    return pa.schema(fields)
+
+
+def meta_of(schema: pa.Schema, dtypes: dict[str, Any] | None = None, levels: int = 1) -> pd.DataFrame:
+    """An empty dataframe for tables of this schema; `dtypes` overrides single columns."""
+    columns = {}
+    for field in list(schema)[levels:]:
+        empty = pa.chunked_array([], type=pa.large_string() if pa.types.is_string_view(field.type) else field.type)
+        series = empty.to_pandas()
+        dtype = (dtypes or {}).get(field.name)
+        columns[field.name] = series if dtype is None else series.astype(dtype)
+    return pd.DataFrame(columns, index=pd.RangeIndex(0))

@@ -1,0 +1,286 @@
+"""Reading and writing CSV files.
+
+Start at `read_csv`. Reading is native; options of pandas that the engine's reader does not have are refused by name.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from raskal._raskal import frame_read_csv
+from raskal.dataframe._convert import meta_of
+from raskal.dataframe.frame import DataFrame
+from raskal.utils import parse_bytes
+
+_DEFAULT_BLOCK_BYTES = 64_000_000
+_MISSING = "|#N/A|#N/A N/A|#NA|-1.#IND|-1.#QNAN|-NaN|-nan|1.#IND|1.#QNAN|<NA>|N/A|NA|NULL|NaN|None|n/a|nan|null".split(
+    "|"
+)
+# Options of pandas that change nothing here, or only how pandas itself reads.
+_IGNORED = {"engine", "low_memory", "memory_map", "encoding", "storage_options", "on_bad_lines", "float_precision"}
+
+
+def read_csv(
+    urlpath: Any,
+    blocksize: Any = "default",
+    lineterminator: Any = None,
+    compression: Any = "infer",
+    sample: int = 256_000,
+    sample_rows: int = 10,
+    enforce: bool = False,
+    assume_missing: bool = False,
+    storage_options: Any = None,
+    include_path_column: bool = False,
+    *,
+    sep: str = ",",
+    delimiter: str | None = None,
+    quotechar: str = '"',
+    header: Any = "infer",
+    names: Any = None,
+    usecols: Any = None,
+    dtype: Any = None,
+    parse_dates: Any = None,
+    na_values: Any = None,
+    keep_default_na: bool = True,
+    **kwargs: Any,
+) -> DataFrame:
+    """Read CSV files.
+
+    Parameters
+    ----------
+    urlpath : str, path, or list of them
+        Files or patterns such as ``data/*.csv``.
+    blocksize : int, str or None
+        About how long a partition is, in bytes or as ``"64MB"``; None for one partition per file.
+    sample : int
+        How much of the first file decides the types, in bytes.
+    assume_missing : bool
+        Whether columns of whole numbers are read as floats.
+    sep, delimiter : str
+        Between fields; one character.
+    quotechar : str
+        Around fields; one character.
+    header : 0 or None
+        Whether the first line of each file names the columns.
+    names : list of str, optional
+        The columns' names.
+    usecols : list of str, optional
+        Only these columns.
+    dtype : str, type or dict, optional
+        Type of all columns, or of some by name.
+    parse_dates : list of str, optional
+        Columns of dates and times (ISO 8601).
+    na_values : str or list of str, optional
+        Further texts that mean "no value".
+    keep_default_na : bool
+        Whether pandas' own such texts count.
+
+    Returns
+    -------
+    DataFrame
+        Its index is each row's position in its partition.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If a row of the sample has too many fields; for later rows, `compute` raises it. Both name file and line.
+    KeyError
+        If an option names a column that does not exist.
+    NotImplementedError
+        For options that are not supported.
+
+    Notes
+    -----
+    Differs from Dask: whole numbers that turn out to have gaps become floats, as in pandas, instead of an error.
+    Line ends inside quotes need ``blocksize=None``.
+    Source: crates/raskal-frame/src/csv/mod.rs
+
+    Examples
+    --------
+    >>> import pathlib, tempfile, raskal.dataframe as dd
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "accounts.csv"
+    >>> _ = path.write_text("name,balance\\nAda,1.5\\nBob,2\\nAda,3\\n")
+    >>> dd.read_csv(path).groupby("name").balance.mean().compute()
+    name
+    Ada    2.25
+    Bob    2.00
+    Name: balance, dtype: float64
+    """
+    if include_path_column:
+        raise NotImplementedError("include_path_column is not supported\nhint: read files one by one")
+    if compression not in ("infer", None):
+        raise NotImplementedError(f"compression={compression!r} is not supported\nhint: unpack the files first")
+    encoding = str(kwargs.get("encoding") or "utf-8").lower().replace("_", "-")
+    if encoding not in ("utf-8", "utf8", "utf-8-sig", "ascii"):
+        raise NotImplementedError(f"encoding={encoding!r} is not supported\nhint: convert the files to UTF-8")
+    unknown = sorted(set(kwargs) - _IGNORED)
+    if unknown:
+        raise NotImplementedError(
+            f"read_csv({unknown[0]}=...) is not supported\n"
+            "hint: read without it, and do the rest with map_partitions or methods of the dataframe"
+        )
+    if header not in ("infer", 0, None):
+        raise NotImplementedError(f"header={header!r} is not supported\nhint: use 0 or None")
+    has_header = header == 0 or (header == "infer" and names is None)
+    dates = [parse_dates] if isinstance(parse_dates, str) else list(parse_dates or [])
+    given = _dtypes(dtype)
+    missing = (_MISSING if keep_default_na else []) + _listed(na_values)
+
+    def plan(dtypes: list[tuple[str, str]]) -> Any:
+        return frame_read_csv(
+            paths(urlpath),
+            sep=delimiter or sep,
+            quotechar=quotechar,
+            header=has_header,
+            names=None if names is None else [str(name) for name in names],
+            usecols=None if usecols is None else [str(name) for name in usecols],
+            dtypes=dtypes,
+            dates=dates,
+            blocksize=_block_bytes(blocksize),
+            missing=missing,
+            sample=int(sample),
+        )
+
+    dtypes = given if isinstance(given, dict) else {}
+    found = plan([(name, _engine_dtype(one)) for name, one in dtypes.items()])
+    if not isinstance(given, dict) or assume_missing:
+        fallback = given if not isinstance(given, dict) else "float64"
+        integers = [field.name for field in list(found.schema)[1:] if str(field.type) == "int64"]
+        chosen = integers if isinstance(given, dict) else found.names
+        dtypes = {**dict.fromkeys(chosen, fallback), **dtypes}
+        found = plan([(name, _engine_dtype(one)) for name, one in dtypes.items()])
+    meta = meta_of(found.schema, {name: one for name, one in dtypes.items() if name in found.names})
+    return DataFrame(found, meta)
+
+
+def paths(urlpath: Any) -> list[str]:
+    """Paths and patterns as text."""
+    several = urlpath if isinstance(urlpath, (list, tuple, set)) else [urlpath]
+    return [os.fspath(path) for path in several]
+
+
+def _listed(values: Any) -> list[str]:
+    if values is None:
+        return []
+    if isinstance(values, dict):
+        raise NotImplementedError("na_values by column is not supported\nhint: pass a list")
+    return [str(value) for value in ([values] if isinstance(values, (str, int, float)) else values)]
+
+
+def _dtypes(dtype: Any) -> Any:
+    if dtype is None:
+        return {}
+    return dict(dtype) if isinstance(dtype, dict) else dtype
+
+
+def _engine_dtype(dtype: Any) -> str:
+    """The engine's name of a dtype: extension dtypes are read as what they hold."""
+    if isinstance(dtype, str) and dtype in ("category", "object"):
+        return dtype
+    resolved = pd.api.types.pandas_dtype(dtype)
+    if isinstance(resolved, pd.CategoricalDtype):
+        return "category"
+    if isinstance(resolved, pd.StringDtype):
+        return "str"
+    if isinstance(resolved, np.dtype):
+        return "object" if resolved.kind in "OUS" else resolved.name
+    inner = getattr(resolved, "numpy_dtype", None)
+    return inner.name if inner is not None else str(resolved)
+
+
+def _block_bytes(blocksize: Any) -> int | None:
+    if blocksize is None:
+        return None
+    if blocksize == "default":
+        return _DEFAULT_BLOCK_BYTES
+    size = parse_bytes(blocksize) if isinstance(blocksize, str) else int(blocksize)
+    if size < 1:
+        raise ValueError(f"blocksize={blocksize!r} must be positive, or None for one partition per file")
+    return size
+
+
+class _CsvWriter:
+    """Writes a partition and gives its path."""
+
+    def __init__(self, names: list[str], kwargs: dict[str, Any]) -> None:
+        self.names = names
+        self.kwargs = kwargs
+        self.__name__ = "to_csv"
+
+    def __call__(self, part: pd.DataFrame, partition_info: Any = None) -> pd.Series:
+        path = self.names[partition_info["number"]]
+        part.to_csv(path, **self.kwargs)
+        return pd.Series([path])
+
+
+def to_csv(
+    df: Any,
+    filename: Any,
+    single_file: bool = False,
+    encoding: str = "utf-8",
+    mode: str = "wt",
+    name_function: Callable[[int], str] | None = None,
+    compression: Any = None,
+    compute: bool = True,
+    scheduler: Any = None,
+    storage_options: Any = None,
+    header_first_partition_only: bool | None = None,
+    compute_kwargs: Any = None,
+    **kwargs: Any,
+) -> Any:
+    """Write a CSV file per partition, by pandas.
+
+    Parameters
+    ----------
+    filename : str or path
+        A folder, or a name with ``*`` in place of the partition's number.
+    single_file : bool
+        Whether to write one file, partition after partition.
+    name_function : callable, optional
+        Gives the text in place of ``*`` for a partition's number.
+    compute : bool
+        Whether to write at once.
+    **kwargs
+        As of `pandas.DataFrame.to_csv`: ``index``, ``sep``, ``columns``...
+
+    Returns
+    -------
+    list of str
+        The files, in order; a lazy series of them if not `compute`.
+
+    Examples
+    --------
+    >>> import tempfile, pandas as pd, raskal.dataframe as dd
+    >>> df = dd.from_pandas(pd.DataFrame({"x": [1, 2, 3]}), npartitions=2)
+    >>> len(df.to_csv(tempfile.mkdtemp() + "/part-*.csv", index=False))
+    2
+    """
+    options = {**kwargs, "encoding": encoding, "compression": compression}
+    target = os.fspath(filename)
+    if single_file:
+        if not compute:
+            raise NotImplementedError("to_csv(single_file=True, compute=False) is not supported")
+        Path(target).parent.mkdir(parents=True, exist_ok=True)
+        header = options.pop("header", True)
+        for number in range(df.npartitions):
+            part = df.get_partition(number).compute(scheduler=scheduler)
+            append = number > 0 or "a" in mode
+            part.to_csv(target, mode="a" if append else "w", header=header if number == 0 else False, **options)
+        return [target]
+    if "*" not in target:
+        target = os.path.join(target, "*.part")
+    Path(target).parent.mkdir(parents=True, exist_ok=True)
+    width = len(str(df.npartitions - 1))
+    number_text = name_function or (lambda number: str(number).zfill(width))
+    names = [target.replace("*", number_text(number)) for number in range(df.npartitions)]
+    meta = pd.Series([], dtype="str")
+    written = df.map_partitions(_CsvWriter(names, options), partition_info=None, meta=meta, clear_divisions=True)
+    return written.compute(scheduler=scheduler).tolist() if compute else written
