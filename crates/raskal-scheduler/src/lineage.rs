@@ -3,9 +3,19 @@
 //! Start at [`Scheduler::worker_lost`]. Invariant: only what a waiting task or a client still needs is made again.
 
 use crate::message::{Cause, Instruction};
-use crate::scheduler::Scheduler;
+use crate::scheduler::{DEATHS_MAX, Scheduler};
 use crate::task::{ANYWHERE, State};
+use crate::worker::Worker;
 use raskal_types::{Attempt, TaskId, WorkerId};
+
+/// What is to be told once every task that is made again knows what it waits for.
+#[derive(Default)]
+struct Settled {
+    /// Imported tasks whose value is there.
+    arrived: Vec<TaskId>,
+    failed: Vec<(TaskId, Cause)>,
+    ready: Vec<TaskId>,
+}
 
 impl Scheduler {
     /// A worker is gone: its tasks go elsewhere, its values are made again.
@@ -49,7 +59,7 @@ impl Scheduler {
         self.lose(lost, out);
         for task in again {
             let Some(state) = self.graphs.get(&task.graph) else { continue };
-            if state.deaths.get(&task.index).is_some_and(|&deaths| deaths >= 3) {
+            if state.deaths.get(&task.index).is_some_and(|&deaths| deaths >= DEATHS_MAX) {
                 self.fail(task, Cause::Killed(task), out);
             } else if state.tasks[task.index as usize].state == State::Waiting(0) {
                 self.make_ready(task);
@@ -59,13 +69,12 @@ impl Scheduler {
 
     /// A holder no longer has a value.
     pub(crate) fn dropped(&mut self, worker: WorkerId, task: TaskId, out: &mut Vec<Instruction>) {
-        let Some(state) = self.graphs.get(&task.graph) else { return };
-        let Some(size_units) = state.tasks.get(task.index as usize).map(|task| task.size_units) else { return };
+        let size_bytes = self.size_bytes(task);
         let Some(holder) = self.workers.get_mut(&worker) else { return };
         if !holder.holds.remove(&task) {
             return;
         }
-        holder.held_bytes -= u64::from(size_units) * 256;
+        holder.held_bytes -= size_bytes;
         if !self.other_holder(worker, task) {
             self.lose(vec![task], out);
         }
@@ -80,12 +89,21 @@ impl Scheduler {
                 _ => None,
             });
         let (Some((state, holder)), Some(copier)) = (held, self.workers.get_mut(&worker)) else {
-            out.push(Instruction::Free { worker, task });
+            self.stray(worker, task, out);
             return;
         };
         if holder != worker && copier.holds.insert(task) {
             copier.held_bytes += u64::from(state.tasks[task.index as usize].size_units) * 256;
             state.copies.entry(task.index).or_default().push(worker);
+        }
+    }
+
+    /// A worker has a value that nobody counts on. It forgets it, unless it is to make that very value again: told to
+    /// forget, it might forget the new one. See [`Scheduler::take_back`] for what becomes of it then.
+    pub(crate) fn stray(&self, worker: WorkerId, task: TaskId, out: &mut Vec<Instruction>) {
+        let counted = |state: &Worker| state.holds.contains(&task) || state.assigned.contains(&task);
+        if self.workers.get(&worker).is_some_and(|state| !counted(state)) {
+            out.push(Instruction::Free { worker, task });
         }
     }
 
@@ -99,8 +117,13 @@ impl Scheduler {
         holder: WorkerId,
         out: &mut Vec<Instruction>,
     ) {
-        self.dropped(holder, input, out);
-        if self.unassign(worker, task, attempt) {
+        let input = self.resolve(input);
+        if self.workers.get(&holder).is_some_and(|holder| holder.holds.contains(&input)) {
+            // The holder may have it all the same (the connection failed, or it was made again meanwhile).
+            out.push(Instruction::Free { worker: holder, task: input });
+            self.dropped(holder, input, out);
+        }
+        if self.take_back(worker, task, attempt, out) {
             self.reconsider(task);
         }
     }
@@ -155,7 +178,6 @@ impl Scheduler {
         let Some(state) = self.graphs.get_mut(&task.graph) else { return };
         state.tasks[task.index as usize].state = State::Released;
         state.live -= 1;
-        state.layer_state(task.index).done -= 1;
         let exports = state.exports.get(&task.index).cloned().unwrap_or_default();
         let mut successors = Vec::new();
         state.layers.successors(task.index, &mut successors);
@@ -180,93 +202,106 @@ impl Scheduler {
             {
                 self.unmake(own, out);
                 if let Some(state) = self.graphs.get_mut(&own.graph) {
+                    state.awaken(own.index);
                     state.tasks[own.index as usize].state = State::Waiting(1);
-                    state.live += 1;
                 }
             }
         }
     }
 
     /// Has values made again, and before them the inputs that are gone as well.
+    ///
+    /// First it is settled what each task waits for, and only then told who arrived, failed or is ready: each of these
+    /// may give up others, which must have their counts by then.
     pub(crate) fn revive(&mut self, tasks: Vec<TaskId>, out: &mut Vec<Instruction>) {
         let mut stack = Vec::new();
         for task in tasks {
             let Some(state) = self.graphs.get_mut(&task.graph) else { continue };
-            let own = &mut state.tasks[task.index as usize];
-            if own.state == State::Released && own.uses > 0 {
-                own.state = State::Waiting(u32::MAX);
-                state.live += 1;
+            let own = state.tasks[task.index as usize];
+            if let (State::Released | State::Unneeded, 1..) = (own.state, own.uses) {
+                state.awaken(task.index);
                 stack.push(task);
             }
         }
-        let mut ready = Vec::new();
+        let mut settled = Settled::default();
         while let Some(task) = stack.pop() {
             let Some(state) = self.graphs.get_mut(&task.graph) else { continue };
             if let Some(source) = state.imports.get(&task.index).copied() {
-                self.revive_import(task, source, &mut stack, out);
+                self.revive_import(task, source, &mut stack, &mut settled);
                 continue;
             }
             let layers = state.layers.clone();
             let mut inputs = Vec::new();
             layers.predecessors(task.index, &mut inputs);
-            if let Some(cause) = inputs.iter().find_map(|index| state.causes.get(index).copied()) {
-                // An input failed when it was made again for somebody else.
-                state.tasks[task.index as usize].state = State::Ready(ANYWHERE);
-                inputs.iter().for_each(|&index| state.tasks[index as usize].uses += 1);
-                self.fail(task, cause, out);
-                continue;
-            }
+            let cause = inputs.iter().find_map(|index| state.causes.get(index).copied());
             let mut missing = 0;
             for index in inputs {
                 let input = &mut state.tasks[index as usize];
                 input.uses += 1;
                 match input.state {
-                    State::Memory(_) => {}
-                    State::Released | State::Unneeded => {
-                        if input.state == State::Unneeded {
-                            state.layer_states[layers.locate(index).0.0 as usize].needed += 1;
-                        }
-                        state.tasks[index as usize].state = State::Waiting(u32::MAX);
-                        state.live += 1;
-                        missing += 1;
+                    State::Memory(_) => continue,
+                    // For a task that fails nothing is made.
+                    State::Released | State::Unneeded if cause.is_none() => {
+                        state.awaken(index);
                         stack.push(TaskId { graph: task.graph, index });
                     }
-                    _ => missing += 1,
+                    _ => {}
                 }
+                missing += 1;
             }
             state.tasks[task.index as usize].state = State::Waiting(missing);
-            if missing == 0 {
-                ready.push(task);
+            match cause {
+                // An input failed when it was made again for somebody else.
+                Some(cause) => settled.failed.push((task, cause)),
+                None if missing == 0 => settled.ready.push(task),
+                None => {}
             }
         }
-        ready.into_iter().for_each(|task| self.make_ready(task));
+        self.settle(settled, out);
     }
 
     /// An imported task is needed again: so is the task that it stands for.
-    fn revive_import(&mut self, own: TaskId, source: TaskId, stack: &mut Vec<TaskId>, out: &mut Vec<Instruction>) {
-        let source = self.resolve(source);
+    fn revive_import(&mut self, own: TaskId, source: TaskId, stack: &mut Vec<TaskId>, settled: &mut Settled) {
         if let Some(state) = self.graphs.get_mut(&own.graph) {
             state.tasks[own.index as usize].state = State::Waiting(1);
         }
         let Some(state) = self.graphs.get_mut(&source.graph) else {
-            self.fail(own, Cause::Lost(source), out);
+            settled.failed.push((own, Cause::Lost(source)));
             return;
         };
         state.exports.entry(source.index).or_default().push(own);
         let task = &mut state.tasks[source.index as usize];
         task.uses += 1;
         match task.state {
-            State::Memory(_) => self.import_arrived(own, out),
+            State::Memory(_) => settled.arrived.push(own),
             State::Released | State::Unneeded => {
-                task.state = State::Waiting(u32::MAX);
-                state.live += 1;
+                state.awaken(source.index);
                 stack.push(source);
             }
             State::Failed => {
                 let cause = state.causes.get(&source.index).copied().unwrap_or(Cause::Lost(source));
-                self.fail(own, cause, out);
+                settled.failed.push((own, cause));
             }
             _ => {}
+        }
+    }
+
+    fn settle(&mut self, settled: Settled, out: &mut Vec<Instruction>) {
+        for own in settled.arrived {
+            self.import_arrived(own, out);
+        }
+        for (task, cause) in settled.failed {
+            self.fail(task, cause, out);
+        }
+        for task in settled.ready {
+            // Unless it was given up because what needs it failed.
+            if self
+                .graphs
+                .get(&task.graph)
+                .is_some_and(|state| state.tasks[task.index as usize].state == State::Waiting(0))
+            {
+                self.make_ready(task);
+            }
         }
     }
 }

@@ -44,8 +44,11 @@ impl Scheduler {
         for class in CLASSES {
             if self.workers.values().any(|worker| worker.serves(class)) {
                 for rank in std::mem::take(&mut self.homeless[class as usize]) {
-                    let task = self.task_of(rank);
-                    task.into_iter().for_each(|task| self.make_ready(task));
+                    if let Some(task) = self.task_of(rank)
+                        && self.graphs[&task.graph].tasks[task.index as usize].state == State::Ready(ANYWHERE)
+                    {
+                        self.make_ready(task);
+                    }
                 }
             }
         }
@@ -100,7 +103,7 @@ impl Scheduler {
             .map(|(worker, _)| worker)
     }
 
-    fn size_bytes(&self, task: TaskId) -> u64 {
+    pub(crate) fn size_bytes(&self, task: TaskId) -> u64 {
         self.graphs.get(&task.graph).map_or(0, |state| u64::from(state.tasks[task.index as usize].size_units) * 256)
     }
 
@@ -208,11 +211,13 @@ impl Scheduler {
         if self.workers.len() == 1 {
             return None;
         }
+        // Shared slots queue both classes together: only another worker of shared slots can take whatever comes.
+        let shared = self.workers.get(&id)?.shared;
         let length = |worker: &crate::worker::Worker| worker.lanes[worker.lane(class)].queued();
         let (&other, _) = self
             .workers
             .iter()
-            .filter(|(other, worker)| **other != id && worker.serves(class) && length(worker) > 0)
+            .filter(|(other, worker)| **other != id && (shared || !worker.shared) && length(worker) > 0)
             .max_by_key(|(other, worker)| (length(worker), std::cmp::Reverse(**other)))?;
         let other = self.workers.get_mut(&other)?;
         let lane = other.lane(class);

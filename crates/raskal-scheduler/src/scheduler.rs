@@ -11,7 +11,7 @@ use raskal_types::{Attempt, ClientId, GraphId, SlotClass, TaskId, WorkerId};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// A task that workers died under this often is given up.
-const DEATHS_MAX: u32 = 3;
+pub(crate) const DEATHS_MAX: u32 = 3;
 
 /// Where an input of a task is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -190,10 +190,10 @@ impl Scheduler {
                 }
             }
         }
-        let (client, empty) = (state.client, state.live == 0);
+        let empty = state.live == 0;
         self.graphs.insert(id, state);
         for (own, source) in imported {
-            self.import(TaskId { graph: id, index: own }, source, client, out);
+            self.import(TaskId { graph: id, index: own }, source, out);
         }
         if empty {
             self.forget_if_done(id, out);
@@ -201,8 +201,15 @@ impl Scheduler {
     }
 
     /// Connects a task with the task of another graph that it stands for.
-    fn import(&mut self, own: TaskId, source: TaskId, client: ClientId, out: &mut Vec<Instruction>) {
+    fn import(&mut self, own: TaskId, source: TaskId, out: &mut Vec<Instruction>) {
+        // Kept resolved: the graph of a stand-in in between may be forgotten before this one is.
         let source = self.resolve(source);
+        let Some(state) = self.graphs.get_mut(&own.graph) else { return };
+        state.imports.insert(own.index, source);
+        if state.tasks[own.index as usize].state != State::Waiting(1) {
+            // Given up already, because another import of the same graph has no value.
+            return;
+        }
         let known = self.graphs.get_mut(&source.graph).filter(|state| (source.index as usize) < state.tasks.len());
         let Some(state) = known else {
             self.fail(own, Cause::Lost(source), out);
@@ -213,18 +220,20 @@ impl Scheduler {
             self.fail(own, cause, out);
             return;
         }
-        if let State::Unneeded = state.tasks[source.index as usize].state {
+        if state.tasks[source.index as usize].order == u32::MAX {
             self.fail(own, Cause::Lost(source), out);
             return;
         }
-        let _ = client;
         state.tasks[source.index as usize].uses += 1;
         state.importers += 1;
         state.exports.entry(source.index).or_default().push(own);
-        let state = state.tasks[source.index as usize].state;
-        match state {
+        let standing = state.tasks[source.index as usize].state;
+        if let Some(state) = self.graphs.get_mut(&own.graph) {
+            state.sources.push(source.graph);
+        }
+        match standing {
             State::Memory(_) => self.import_arrived(own, out),
-            State::Released => self.revive(vec![source], out),
+            State::Released | State::Unneeded => self.revive(vec![source], out),
             _ => {}
         }
     }
@@ -281,10 +290,7 @@ impl Scheduler {
     ) {
         if !self.unassign(worker, task, attempt) {
             // A late answer: of an earlier run, or of a task that nobody needs any more.
-            let held = self.workers.get(&worker).is_none_or(|worker| worker.holds.contains(&task));
-            if !held {
-                out.push(Instruction::Free { worker, task });
-            }
+            self.stray(worker, task, out);
             return;
         }
         let Some(state) = self.graphs.get_mut(&task.graph) else { return };
@@ -330,6 +336,22 @@ impl Scheduler {
         true
     }
 
+    /// Takes back a task whose run made no value. A value of it that an earlier run or a transfer left at the worker
+    /// was let be while this run could still replace it; now it goes.
+    pub(crate) fn take_back(
+        &mut self,
+        worker: WorkerId,
+        task: TaskId,
+        attempt: Attempt,
+        out: &mut Vec<Instruction>,
+    ) -> bool {
+        let known = self.unassign(worker, task, attempt);
+        if known && attempt.0 > 1 {
+            out.push(Instruction::Free { worker, task });
+        }
+        known
+    }
+
     /// The uses that a task had of its inputs are over.
     pub(crate) fn consume_inputs(&mut self, task: TaskId, out: &mut Vec<Instruction>) {
         let Some(state) = self.graphs.get(&task.graph) else { return };
@@ -368,8 +390,7 @@ impl Scheduler {
         state.live -= 1;
         state.layer_state(task.index).needed -= 1;
         if let Some(source) = state.imports.get(&task.index).copied() {
-            self.unexport(source, task);
-            unused.push(self.resolve(source));
+            unused.extend(self.unexport(source, task).then_some(source));
         } else {
             let mut inputs = Vec::new();
             state.layers.predecessors(task.index, &mut inputs);
@@ -397,8 +418,8 @@ impl Scheduler {
             }
             State::Assigned(worker) => {
                 let attempt = Attempt(own.attempt);
-                self.unassign(worker, task, attempt);
                 out.push(Instruction::Abandon { worker, task, attempt });
+                self.take_back(worker, task, attempt, out);
             }
             _ => {}
         }
@@ -413,9 +434,9 @@ impl Scheduler {
         let size_bytes = u64::from(own.size_units) * 256;
         state.live -= 1;
         if holder == ANYWHERE {
-            if let Some(source) = state.imports.get(&task.index).copied() {
-                let source = self.resolve(source);
-                self.unexport(source, task);
+            if let Some(source) = state.imports.get(&task.index).copied()
+                && self.unexport(source, task)
+            {
                 self.use_over(source, out);
             }
         } else {
@@ -431,16 +452,17 @@ impl Scheduler {
         self.forget_if_done(task.graph, out);
     }
 
-    pub(crate) fn unexport(&mut self, source: TaskId, own: TaskId) {
-        let source = self.resolve(source);
-        if let Some(state) = self.graphs.get_mut(&source.graph)
-            && let Some(exports) = state.exports.get_mut(&source.index)
-        {
-            exports.retain(|&export| export != own);
-            if exports.is_empty() {
-                state.exports.remove(&source.index);
-            }
+    /// Parts an imported task from the one that it stands for; false if they are not connected (any more, or not yet).
+    fn unexport(&mut self, source: TaskId, own: TaskId) -> bool {
+        let Some(state) = self.graphs.get_mut(&source.graph) else { return false };
+        let Some(exports) = state.exports.get_mut(&source.index) else { return false };
+        let count = exports.len();
+        exports.retain(|&export| export != own);
+        let parted = exports.len() < count;
+        if exports.is_empty() {
+            state.exports.remove(&source.index);
         }
+        parted
     }
 
     /// Drops a graph of which nothing is wanted, held or imported any more.
@@ -452,12 +474,10 @@ impl Scheduler {
         let Some(state) = self.graphs.remove(&graph) else { return };
         self.roots.iter_mut().for_each(|roots| roots.retain(|key, _| key.1 != graph));
         out.push(Instruction::Forget { graph });
-        let sources: Vec<TaskId> = state.imports.values().copied().collect();
-        for source in sources {
-            let source = self.resolve(source);
-            if let Some(state) = self.graphs.get_mut(&source.graph) {
-                state.importers = state.importers.saturating_sub(1);
-                self.forget_if_done(source.graph, out);
+        for source in state.sources {
+            if let Some(state) = self.graphs.get_mut(&source) {
+                state.importers -= 1;
+                self.forget_if_done(source, out);
             }
         }
     }
@@ -485,7 +505,7 @@ impl Scheduler {
         died: bool,
         out: &mut Vec<Instruction>,
     ) {
-        if !self.unassign(worker, task, attempt) {
+        if !self.take_back(worker, task, attempt, out) {
             return;
         }
         let Some(state) = self.graphs.get_mut(&task.graph) else { return };
@@ -533,11 +553,7 @@ impl Scheduler {
             stack.extend(successors.into_iter().map(|index| TaskId { graph: task.graph, index }));
             stack.extend(state.exports.get(&task.index).into_iter().flatten());
             if let Some(source) = state.imports.get(&task.index).copied() {
-                let source = self.resolve(source);
-                let exported =
-                    |state: &GraphState| state.exports.get(&source.index).is_some_and(|own| own.contains(&task));
-                if self.graphs.get(&source.graph).is_some_and(exported) {
-                    self.unexport(source, task);
+                if self.unexport(source, task) {
                     self.use_over(source, out);
                 }
             } else {

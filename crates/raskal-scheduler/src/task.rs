@@ -94,7 +94,9 @@ pub(crate) struct GraphState {
     pub(crate) raised: HashMap<u32, u32>,
     /// Results that the client wants.
     pub(crate) wanted: std::collections::HashSet<u32, foldhash::fast::FixedState>,
-    /// How many other graphs import from this one: its lineage is kept for them.
+    /// The graph of each import that was connected, which keeps its lineage for this one.
+    pub(crate) sources: Vec<GraphId>,
+    /// How many imports of other graphs were connected with this one: its lineage is kept for them.
     pub(crate) importers: u32,
     /// Needed tasks that are neither released nor failed.
     pub(crate) live: u32,
@@ -146,8 +148,19 @@ impl GraphState {
             deaths: HashMap::new(),
             raised: HashMap::new(),
             wanted,
+            sources: Vec::new(),
             importers: 0,
         }
+    }
+
+    /// A task that was released or given up is needed again; `revive` says what it waits for.
+    pub(crate) fn awaken(&mut self, task: u32) {
+        match self.tasks[task as usize].state {
+            State::Released => self.layer_state(task).done -= 1,
+            _ => self.layer_state(task).needed += 1,
+        }
+        self.tasks[task as usize].state = State::Waiting(u32::MAX);
+        self.live += 1;
     }
 
     pub(crate) fn layer_of(&self, task: u32) -> LayerId {

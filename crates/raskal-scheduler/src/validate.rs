@@ -1,8 +1,9 @@
 //! Checks every invariant. For tests and simulation: it looks at everything after every step.
 
-use crate::scheduler::Scheduler;
-use crate::task::{ANYWHERE, State};
+use crate::scheduler::{LayerCounts, Scheduler};
+use crate::task::{ANYWHERE, Rank, State};
 use raskal_types::{SlotClass, TaskId};
+use std::collections::BTreeSet;
 
 impl Scheduler {
     /// Panics if an invariant does not hold, naming the task or worker.
@@ -10,7 +11,16 @@ impl Scheduler {
     /// # Panics
     /// As said; that is its purpose.
     pub fn validate(&self) {
+        let mut roots: BTreeSet<Rank> = self.homeless.iter().flatten().copied().collect();
+        for (&(urgency, graph), orders) in self.roots.iter().flatten() {
+            roots.extend(orders.iter().map(|&order| Rank { urgency, graph, order }));
+        }
+        for lane in self.workers.values().flat_map(|worker| &worker.lanes) {
+            roots.extend(&lane.lease);
+        }
         for (&graph, state) in &self.graphs {
+            let importers = self.graphs.values().flat_map(|other| &other.sources).filter(|&&source| source == graph);
+            assert_eq!(state.importers as usize, importers.count(), "imports from graph {graph}");
             let mut uses = vec![0u32; state.tasks.len()];
             let mut live = 0;
             for (index, task) in state.tasks.iter().enumerate() {
@@ -35,7 +45,9 @@ impl Scheduler {
                     }
                     State::Ready(worker) => {
                         assert_eq!(missing, 0, "{id} is ready, but {missing} inputs are missing");
-                        if worker != ANYWHERE {
+                        if worker == ANYWHERE {
+                            assert!(roots.contains(&state.rank(graph, id.index)), "{id} is in no queue of roots");
+                        } else {
                             let worker = &self.workers[&worker];
                             let lane = &worker.lanes[worker.lane(state.class(id.index))];
                             assert!(lane.ready.contains(&state.rank(graph, id.index)), "{id} is in no queue");
@@ -56,8 +68,14 @@ impl Scheduler {
                     State::Released | State::Unneeded => {}
                 }
             }
+            let mut counts = vec![LayerCounts::default(); state.layer_states.len()];
             for (index, task) in state.tasks.iter().enumerate() {
                 let id = TaskId { graph, index: index as u32 };
+                let count = &mut counts[state.layer_of(id.index).0 as usize];
+                count.needed += u32::from(task.state != State::Unneeded);
+                count.running += u32::from(matches!(task.state, State::Assigned(_)));
+                count.done += u32::from(matches!(task.state, State::Memory(_) | State::Released));
+                count.failed += u32::from(task.state == State::Failed);
                 let wanted = u32::from(state.wanted.contains(&id.index) && task.state != State::Failed);
                 let exported = state.exports.get(&id.index).map_or(0, Vec::len) as u32;
                 if task.state != State::Failed {
@@ -68,6 +86,7 @@ impl Scheduler {
                 }
             }
             assert_eq!(state.live, live, "live tasks of graph {graph}");
+            assert_eq!(self.counts(graph), counts, "what is told of the layers of graph {graph}");
         }
         for (id, worker) in &self.workers {
             let given: u32 = worker.lanes.iter().map(|lane| lane.assigned).sum();

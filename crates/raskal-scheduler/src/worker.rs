@@ -57,7 +57,8 @@ pub(crate) fn smooth(mean_us: f32, duration_us: u32) -> f32 {
 /// A worker.
 pub(crate) struct Worker {
     pub(crate) lanes: [Lane; 2],
-    shared: bool,
+    /// Whether one lane (the first) runs tasks of both classes.
+    pub(crate) shared: bool,
     /// Tasks given to it and not answered.
     pub(crate) assigned: TaskSet,
     /// Values that it holds.

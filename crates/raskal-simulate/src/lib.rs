@@ -1,1 +1,64 @@
-//! raskal-simulate
+//! Plays clusters against the real scheduler: every one determined by a seed, with as much trouble as asked for.
+//!
+//! A [`Simulation`] has random graphs, workers that are slow, die or join, and clients that import, release, cancel and
+//! vanish. Messages take random times, in order on each link. The value of a task is a fingerprint of its name and its
+//! inputs, so that a wrong result can't be mistaken for a right one.
+//!
+//! ```
+//! use raskal_simulate::{Profile, Simulation};
+//! let report = Simulation::run(&Profile::LOSSES, 7);
+//! assert!(report.collected > 0);
+//! ```
+//!
+//! A failure names its seed; `SEED=7 PROFILE=losses cargo test -p raskal-simulate replay` plays it again.
+//!
+//! - [`profile`]: kinds of trouble. [`simulation`]: the world, where to start reading.
+//! - `node` and `client`: models of the two kinds of peers; `graphs` and `plan`: what they compute, and what is expected
+//!   of it; `agenda`: the queue of events and the virtual clock.
+//!
+//! Never part of a running system: it knows no thread, no socket and no clock, and only tests use it.
+
+mod agenda;
+mod client;
+mod graphs;
+mod node;
+mod plan;
+pub mod profile;
+pub mod simulation;
+
+pub use profile::Profile;
+pub use simulation::Simulation;
+
+/// How much a simulation did, so that a test can tell that it looked at something.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Report {
+    /// Events of any kind.
+    pub happenings: u64,
+    /// Steps of the scheduler, each followed by a look at its invariants.
+    pub steps: u64,
+    /// Runs of tasks that ended.
+    pub runs: u64,
+    /// Results that clients wanted.
+    pub wanted: u64,
+    /// Results that arrived at clients and were right; one that was lost and made again counts again.
+    pub collected: u64,
+    /// Results that failed, and were allowed to.
+    pub failed: u64,
+    /// Graphs that were forgotten.
+    pub forgotten: u64,
+    /// Values that the scheduler took a worker to hold, and that turned out not to be there. Using one heals it.
+    pub phantoms: u64,
+}
+
+impl std::ops::AddAssign for Report {
+    fn add_assign(&mut self, other: Report) {
+        self.happenings += other.happenings;
+        self.steps += other.steps;
+        self.runs += other.runs;
+        self.wanted += other.wanted;
+        self.collected += other.collected;
+        self.failed += other.failed;
+        self.forgotten += other.forgotten;
+        self.phantoms += other.phantoms;
+    }
+}

@@ -1,0 +1,62 @@
+//! How much trouble a simulated cluster has.
+
+/// How often what goes wrong. Probabilities are between 0 and 1.
+#[derive(Clone, Copy, Debug)]
+pub struct Profile {
+    /// What a failing seed is reported under.
+    pub name: &'static str,
+    /// At most so many clients (at least one).
+    pub clients_max: u32,
+    /// At most so many graphs of each client (at least one).
+    pub graphs_max: u32,
+    /// At most so many workers crash.
+    pub crashes_max: u32,
+    /// That a task raises in its first run or runs.
+    pub raises: f64,
+    /// That a process dies under a run, and takes some of its worker's values with it.
+    pub deaths: f64,
+    /// That a graph imports results of earlier graphs.
+    pub imports: f64,
+    /// That some results of a graph are released, or all of them cancelled, before they are there.
+    pub impatience: f64,
+    /// That a client vanishes without a word.
+    pub vanishes: f64,
+}
+
+impl Profile {
+    /// Nothing goes wrong: delays and durations are all that is random.
+    pub const CALM: Profile = Profile {
+        name: "calm",
+        clients_max: 1,
+        graphs_max: 3,
+        crashes_max: 0,
+        raises: 0.0,
+        deaths: 0.0,
+        imports: 0.0,
+        impatience: 0.0,
+        vanishes: 0.0,
+    };
+    /// Workers crash and join, processes die.
+    pub const LOSSES: Profile = Profile { name: "losses", crashes_max: 6, deaths: 0.03, ..Profile::CALM };
+    /// Tasks raise, some of them until they run out of retries.
+    pub const FAILURES: Profile =
+        Profile { name: "failures", crashes_max: 1, raises: 0.1, deaths: 0.02, ..Profile::CALM };
+    /// Many clients, who release early, cancel and vanish.
+    pub const CLIENTS: Profile =
+        Profile { name: "clients", clients_max: 5, crashes_max: 2, impatience: 0.5, vanishes: 0.3, ..Profile::CALM };
+    /// Graphs that build on each other, and everything else as well.
+    pub const IMPORTS: Profile = Profile {
+        name: "imports",
+        clients_max: 3,
+        graphs_max: 5,
+        crashes_max: 4,
+        raises: 0.02,
+        deaths: 0.02,
+        imports: 0.8,
+        impatience: 0.3,
+        vanishes: 0.1,
+    };
+    /// All of the above.
+    pub const ALL: [Profile; 5] =
+        [Profile::CALM, Profile::LOSSES, Profile::FAILURES, Profile::CLIENTS, Profile::IMPORTS];
+}
