@@ -155,6 +155,8 @@ def _rebuild(self: Delayed, prefix: str, handle: Any) -> Delayed:
 class _Kept(Collection):
     """One value that was computed and kept, as an argument of further calls."""
 
+    __raskal_single__ = True
+
     def __init__(self, prefix: str, handle: Any) -> None:
         self.prefix = prefix
         self.handle = handle

@@ -1,7 +1,7 @@
 //! Why a task failed, as it travels.
 
 use bitcode::{Decode, Encode};
-use raskal_types::ErrorKind;
+use raskal_types::{ErrorKind, TaskId};
 
 /// Why a task failed. The scheduler passes it on without reading it.
 #[derive(Clone, Debug, PartialEq, Encode, Decode)]
@@ -12,6 +12,8 @@ pub struct FailureMessage {
     pub message: String,
     /// The exception that a user's function raised, with its traceback, as bytes of its language.
     pub exception: Option<Vec<u8>>,
+    /// The failing task, once the scheduler passed it on.
+    pub task: Option<TaskId>,
     /// The failing task's key, once known.
     pub key: Option<String>,
     /// The user's line that made the layer, `file:line`, once known.
@@ -27,6 +29,7 @@ impl FailureMessage {
             kind,
             message: message.into(),
             exception: None,
+            task: None,
             key: None,
             origin: None,
             traceback: String::new(),

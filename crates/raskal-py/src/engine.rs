@@ -22,7 +22,7 @@ thread_local! {
 }
 
 /// A thread that Python knows.
-struct PythonThread<'py>(Python<'py>);
+pub(crate) struct PythonThread<'py>(pub(crate) Python<'py>);
 
 impl ThreadHost for PythonThread<'_> {
     fn detached(&self, body: &mut dyn FnMut()) {
@@ -39,6 +39,11 @@ impl ThreadHost for PythonThread<'_> {
         let body = Body(body);
         self.0.detach(move || body.call());
     }
+}
+
+/// Says that this thread runs tasks: what it computes inside one, it runs itself.
+pub(crate) fn mark_inside() {
+    INSIDE.set(true);
 }
 
 /// The engines of this process by number of threads.

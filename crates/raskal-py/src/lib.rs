@@ -7,16 +7,20 @@
 //! - [`function`]: a Python callable as the function of a layer.
 //! - [`array`]: expressions of n-dimensional arrays, and Python functions on their blocks.
 //! - [`frame`]: dataframes, and pandas functions in the middle of their plans.
+//! - [`client`], [`node`], [`executor`]: the three processes of a cluster that run Python.
 //! - [`delayed`]: the nodes of graphs that users draw by calling functions.
 //!
 //! Invariant: nothing here decides what runs when or where; it only translates.
 
 mod array;
+mod client;
 mod delayed;
 mod engine;
 mod error;
 mod frame;
+mod executor;
 mod function;
+mod node;
 mod program;
 mod value;
 
@@ -26,9 +30,12 @@ use pyo3::prelude::*;
 fn _raskal(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     array::register(module)?;
+    client::register(module)?;
     delayed::register(module)?;
     engine::register(module)?;
     frame::register(module)?;
+    executor::register(module)?;
+    node::register(module)?;
     program::register(module)?;
     Ok(())
 }

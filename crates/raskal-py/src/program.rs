@@ -102,8 +102,15 @@ impl ProgramBuilder {
     }
 
     /// Adds a layer of kept values; returns the numbers of its tasks.
-    fn add_persisted(&self, py: Python<'_>, prefix: &str, handle: &Persisted) -> PyResult<Vec<u32>> {
-        let values = handle.values.clone();
+    fn add_persisted(&self, py: Python<'_>, prefix: &str, handle: &Bound<'_, PyAny>) -> PyResult<Vec<u32>> {
+        if let Ok(remote) = handle.cast::<crate::client::RemotePersisted>() {
+            let tasks: Vec<_> = remote.get().handles.iter().map(|handle| handle.task()).collect();
+            return self.edit(py, |builder| {
+                let layer = builder.add_imports(prefix, vec![tasks.len() as u32], tasks)?;
+                Ok(builder.graph().tasks(layer).collect())
+            });
+        }
+        let values = handle.cast::<Persisted>()?.get().values.clone();
         self.edit(py, |builder| {
             let layer = builder.add_values(prefix, vec![values.len() as u32], values)?;
             Ok(builder.graph().tasks(layer).collect())

@@ -21,6 +21,10 @@ impl PyValue {
     pub(crate) fn new(object: Bound<'_, PyAny>) -> PyValue {
         PyValue(object.unbind())
     }
+
+    pub(crate) fn bind<'py>(&self, py: Python<'py>) -> &Bound<'py, PyAny> {
+        self.0.bind(py)
+    }
 }
 
 /// Assumed size of an object of which nothing is known.

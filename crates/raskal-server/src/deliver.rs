@@ -99,7 +99,8 @@ impl Core {
     }
 
     fn deliver_failure(&mut self, (client, cause, tasks): (ClientId, Cause, Vec<TaskId>)) {
-        let failure = self.failure(cause);
+        let (Cause::Raised(task) | Cause::Killed(task) | Cause::Lost(task)) = cause;
+        let failure = FailureMessage { task: Some(task), ..self.failure(cause) };
         self.tables.to_client(client, ToClient::Failed { tasks, failure });
     }
 

@@ -6,7 +6,7 @@
 
 use crate::executor::Executor;
 use crate::message::{Delivery, Event, ExecutorId, Instruction, Source};
-use crate::transfer::{Place, Waiter};
+use crate::transfer::{Missing, Place, Waiter};
 use raskal_types::{Attempt, SlotClass, TaskId, WorkerId};
 use std::collections::{HashMap, VecDeque};
 
@@ -74,9 +74,9 @@ impl Worker {
                 out.push(Instruction::ReportCopied { value });
                 self.arrived(value, Some(size_bytes), out);
             }
-            Event::FetchFailed { value } => self.transfer_failed(value, out),
+            Event::FetchFailed { value, unusable } => self.transfer_failed(value, unusable, out),
             Event::Exported { executor, value } => self.exported(executor, value, out),
-            Event::ExportFailed { executor, value } => self.export_failed(executor, value, out),
+            Event::ExportFailed { value, .. } => self.export_failed(value, out),
             Event::Requested { request, value } => self.requested(request, value, out),
             Event::NativeFinished { task, attempt, size_bytes } => {
                 self.native_running -= 1;
@@ -247,11 +247,14 @@ impl Worker {
     }
 
     /// A value that a task waits for can't be got.
-    pub(crate) fn input_missing(&mut self, id: TaskId, input: TaskId, holder: WorkerId, out: &mut Vec<Instruction>) {
+    pub(crate) fn input_missing(&mut self, id: TaskId, input: TaskId, missing: Missing, out: &mut Vec<Instruction>) {
         let Some(task) = self.tasks.get(&id).filter(|task| matches!(task.state, State::Waiting(_))) else { return };
         let attempt = task.attempt;
         self.take(id, attempt, out);
-        out.push(Instruction::ReportMissing { task: id, attempt, input, holder });
+        out.push(match missing {
+            Missing::Lost(holder) => Instruction::ReportMissing { task: id, attempt, input, holder },
+            Missing::Unusable => Instruction::ReportUnusable { task: id, attempt, input },
+        });
     }
 
     /// Removes a task, if this run of it is the one that is known, and lets go of the values that came along with it.

@@ -54,6 +54,8 @@ pub enum Event {
     FetchFailed {
         /// Whose.
         value: TaskId,
+        /// Whether it is there and can't be turned into bytes, so that making it again would not help.
+        unusable: bool,
     },
     /// The bytes of an executor's value are in the node's store.
     Exported {
@@ -225,6 +227,15 @@ pub enum Instruction {
         input: TaskId,
         /// Who should have had it.
         holder: WorkerId,
+    },
+    /// Tell the scheduler that a task fails, since an input can't leave the process that it lives in.
+    ReportUnusable {
+        /// The task that does not run.
+        task: TaskId,
+        /// Which run of it.
+        attempt: Attempt,
+        /// The input.
+        input: TaskId,
     },
     /// Tell the scheduler that a further copy of a value is here.
     ReportCopied {

@@ -13,6 +13,15 @@ pub(crate) enum Waiter {
     Request(u64),
 }
 
+/// Why a value does not arrive.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Missing {
+    /// Whoever should have had it does not.
+    Lost(WorkerId),
+    /// It can't be turned into bytes.
+    Unusable,
+}
+
 /// Where a value is.
 #[derive(Debug, Default)]
 pub(crate) struct Place {
@@ -99,14 +108,15 @@ impl Worker {
     }
 
     /// A value can't be got from its peer.
-    pub(crate) fn transfer_failed(&mut self, value: TaskId, out: &mut Vec<Instruction>) {
+    pub(crate) fn transfer_failed(&mut self, value: TaskId, unusable: bool, out: &mut Vec<Instruction>) {
         let Some(place) = self.values.get_mut(&value) else { return };
         place.fetching = false;
         let (holder, waiters) = (place.peer.unwrap_or_default(), std::mem::take(&mut place.waiters));
         if !place.is_somewhere() {
             self.values.remove(&value);
         }
-        self.tell_missing(value, holder, waiters, out);
+        let missing = if unusable { Missing::Unusable } else { Missing::Lost(holder) };
+        self.tell_missing(value, missing, waiters, out);
     }
 
     pub(crate) fn exported(&mut self, executor: ExecutorId, value: TaskId, out: &mut Vec<Instruction>) {
@@ -119,20 +129,18 @@ impl Worker {
         self.arrived(value, None, out);
     }
 
-    /// The bytes of a value can't be had: for those who need them it is as good as lost.
-    pub(crate) fn export_failed(&mut self, executor: ExecutorId, value: TaskId, out: &mut Vec<Instruction>) {
+    /// The bytes of a value can't be had: those who need them fail. Making the value again would not help.
+    pub(crate) fn export_failed(&mut self, value: TaskId, out: &mut Vec<Instruction>) {
         let Some(place) = self.values.get_mut(&value) else { return };
         place.exporting = false;
         let waiters = std::mem::take(&mut place.waiters);
-        let _ = executor;
-        let holder = self.id();
-        self.tell_missing(value, holder, waiters, out);
+        self.tell_missing(value, Missing::Unusable, waiters, out);
     }
 
-    fn tell_missing(&mut self, value: TaskId, holder: WorkerId, waiters: Vec<Waiter>, out: &mut Vec<Instruction>) {
+    fn tell_missing(&mut self, value: TaskId, missing: Missing, waiters: Vec<Waiter>, out: &mut Vec<Instruction>) {
         for waiter in waiters {
             match waiter {
-                Waiter::Task(task) => self.input_missing(task, value, holder, out),
+                Waiter::Task(task) => self.input_missing(task, value, missing, out),
                 Waiter::Request(request) => out.push(Instruction::Refuse { request, value }),
             }
         }
@@ -217,7 +225,7 @@ impl Worker {
             if place.owned {
                 out.push(Instruction::ReportDropped { value });
             }
-            self.tell_missing(value, holder, place.waiters, out);
+            self.tell_missing(value, Missing::Lost(holder), place.waiters, out);
         }
     }
 }

@@ -104,6 +104,10 @@ pub(super) fn lower_delayed(
 /// Adds the tasks of another collection, and one that puts their values together; returns its number.
 fn lower_collection(builder: &Bound<'_, ProgramBuilder>, object: &Bound<'_, PyAny>, key: &str) -> PyResult<u32> {
     let tasks: Vec<u32> = object.call_method1("__raskal_lower__", (builder,))?.extract()?;
+    if let ([task], true) = (tasks.as_slice(), object.hasattr("__raskal_single__")?) {
+        // Its result is the task's value as it is (a future, a persisted value).
+        return Ok(*task);
+    }
     let finalize = object.getattr("__raskal_finalize__")?;
     let gather = object.py().import("raskal.base")?.getattr("_Gather")?.call1((finalize,))?;
     builder.get().add_gather(object.py(), &format!("finalize-{key}"), tasks, gather.unbind(), "finalize".into(), None)

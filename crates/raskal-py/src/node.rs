@@ -1,0 +1,133 @@
+//! The node runtime under Python: `python -m raskal.node`.
+//!
+//! Start at [`run_node`]. The interpreter is there only to find the installation; it is released for the life of the node,
+//! and Python tasks run in executor processes.
+
+use crate::error::to_exception;
+use pyo3::prelude::*;
+use raskal_net::{Address, Credentials, SchedulerFile, Token};
+use raskal_runtime::node::NodeOptions;
+use raskal_runtime::{Failure, FunctionRegistry};
+use raskal_types::ErrorKind;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// All functions that this build can decode.
+pub(crate) fn registry() -> FunctionRegistry {
+    let mut registry = FunctionRegistry::new();
+    raskal_runtime::program::register(&mut registry);
+    raskal_array::register(&mut registry);
+    raskal_frame::stage::register(&mut registry);
+    crate::function::register(&mut registry);
+    registry
+}
+
+/// Where the scheduler is and how to be let in, as it was typed.
+struct Contact {
+    address: Option<String>,
+    scheduler_file: Option<PathBuf>,
+    token: Option<String>,
+    certificate: Option<(PathBuf, PathBuf)>,
+    authority: Option<PathBuf>,
+    insecure: bool,
+}
+
+impl Contact {
+    fn find(self) -> Result<(Address, Credentials), Failure> {
+        let address = self.address.as_deref().map(str::parse::<Address>).transpose()?;
+        let file = self.scheduler_file.as_deref().map(SchedulerFile::read).transpose()?;
+        let first = file.as_ref().and_then(|file| file.addresses.first().cloned());
+        let Some(address) = address.or(first) else {
+            let text = "neither an address nor a scheduler file was given\nhint: pass the scheduler's address, such as \
+                        tls://127.0.0.1:8786, or --scheduler-file";
+            return Err(Failure::new(ErrorKind::Value, text));
+        };
+        let token = self.token.as_deref().map(Token::parse).transpose()?;
+        let own = self.certificate.as_ref().map(|(certificate, key)| (certificate.as_path(), key.as_path()));
+        let credentials = match (&file, &token) {
+            _ if self.insecure => Credentials::insecure(),
+            _ if own.is_some() || self.authority.is_some() => {
+                let token = match token.clone() {
+                    Some(token) => Some(token),
+                    None => Token::from_environment()?,
+                };
+                return Ok((address, Credentials::from_files(own, self.authority.as_deref(), token)?));
+            }
+            (Some(file), _) => Credentials::from_scheduler_file(file)?,
+            (None, Some(token)) => Credentials::from_token(token.clone()),
+            (None, None) => Credentials::find(&address)?,
+        };
+        Ok((address, token.map_or(credentials.clone(), |token| credentials.with_token(token))))
+    }
+}
+
+/// Runs a node until its scheduler is gone or it is told to end.
+#[pyfunction]
+#[pyo3(signature = (*, executor_command, address=None, scheduler_file=None, token=None, name=None, host=None, executors=1,
+                    threads=1, native_threads=None, memory_limit=0, connect_timeout=30.0, end_with_stdin=false, tls_cert=None, tls_key=None,
+                    tls_ca_file=None, insecure=false))]
+#[expect(clippy::too_many_arguments)]
+pub(crate) fn run_node(
+    py: Python<'_>,
+    executor_command: Vec<OsString>,
+    address: Option<String>,
+    scheduler_file: Option<PathBuf>,
+    token: Option<String>,
+    name: Option<String>,
+    host: Option<String>,
+    executors: u32,
+    threads: u32,
+    native_threads: Option<u32>,
+    memory_limit: u64,
+    connect_timeout: f64,
+    end_with_stdin: bool,
+    tls_cert: Option<PathBuf>,
+    tls_key: Option<PathBuf>,
+    tls_ca_file: Option<PathBuf>,
+    insecure: bool,
+) -> PyResult<()> {
+    if executors == 0 || threads == 0 {
+        return Err(pyo3::exceptions::PyValueError::new_err(format!(
+            "a node needs at least one executor of one thread, got {executors} of {threads}"
+        )));
+    }
+    let connect_time = Duration::try_from_secs_f64(connect_timeout).map_err(|_| {
+        pyo3::exceptions::PyValueError::new_err(format!("connect_timeout must be seconds, got {connect_timeout}"))
+    })?;
+    init_logs();
+    let run = || {
+        let certificate = tls_cert.zip(tls_key);
+        let contact = Contact { address, scheduler_file, token, certificate, authority: tls_ca_file, insecure };
+        let (scheduler, credentials) = contact.find()?;
+        raskal_runtime::node::run(
+            NodeOptions {
+                scheduler,
+                credentials,
+                name: name.unwrap_or_default(),
+                host,
+                executors,
+                executor_threads: threads,
+                native_threads: native_threads.unwrap_or(executors * threads).max(1),
+                executor_command,
+                memory_limit_bytes: memory_limit,
+                connect_time,
+                end_with_stdin,
+            },
+            registry(),
+        )
+    };
+    py.detach(run).map_err(|failure| to_exception(py, &failure))
+}
+
+/// Logs to the standard error what `RASKAL_LOG` asks for; warnings by default.
+pub(crate) fn init_logs() {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("RASKAL_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
+    // A second call changes nothing.
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+}
+
+pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_function(wrap_pyfunction!(run_node, module)?)
+}

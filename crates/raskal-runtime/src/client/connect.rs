@@ -1,0 +1,211 @@
+//! Connecting to a scheduler.
+
+use crate::Failure;
+use crate::client::results::{POLL, Poll};
+use crate::client::table::Shared;
+use crate::fetch::Fetcher;
+use raskal_net::{Address, ConnectionOptions, Credentials, Role, SchedulerFile, Sender, Token, connect};
+use raskal_proto::client::WorkerInfo;
+use raskal_proto::{FRAME_BYTES_MAX, FromClient, ToClient};
+use raskal_types::ErrorKind;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::runtime::Runtime;
+
+/// Where the scheduler is, and how to be let in.
+#[derive(Clone, Debug)]
+pub struct ClientOptions {
+    /// The scheduler's address; without it the scheduler file tells.
+    pub address: Option<String>,
+    /// The file that the scheduler wrote; without it the address's own is looked for.
+    pub scheduler_file: Option<PathBuf>,
+    /// The token in hexadecimal digits, in place of the file's.
+    pub token: Option<String>,
+    /// A name for people.
+    pub name: String,
+    /// How long to wait for the scheduler.
+    pub timeout: Duration,
+}
+
+/// A connection to a cluster.
+pub struct Client {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) sender: Sender<FromClient>,
+    pub(crate) fetcher: Arc<Fetcher>,
+    address: Address,
+    /// The client's own threads: one for messages, one for data.
+    pub(crate) runtime: Option<Runtime>,
+}
+
+impl Client {
+    /// Connects to a scheduler.
+    ///
+    /// # Errors
+    /// If it is not there within the time, or does not let us in; the message says what to do.
+    pub fn connect(options: &ClientOptions) -> Result<Client, Failure> {
+        let (address, credentials) = find(options)?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .thread_name("raskal-client")
+            .enable_all()
+            .build()?;
+        let (shared, deadline) = (Arc::new(Shared::default()), Instant::now() + options.timeout);
+        let name = options.name.clone();
+        let (sender, fetcher) = {
+            let (shared, address) = (shared.clone(), address.clone());
+            let timeout = options.timeout;
+            runtime.block_on(async move {
+                let link = connect(&address, &credentials, Role::Client, timeout).await?;
+                let limits = ConnectionOptions { frame_bytes_max: FRAME_BYTES_MAX, ..ConnectionOptions::default() };
+                let (sender, mut receiver) = link.into_connection::<FromClient, ToClient>(limits);
+                sender.push([FromClient::Hello { name }])?;
+                tokio::spawn(release(shared.clone(), sender.clone()));
+                tokio::spawn(async move {
+                    let reason = loop {
+                        match receiver.receive().await {
+                            Ok(Some(messages)) => shared.take_in(messages),
+                            Ok(None) => break "the scheduler closed it".to_owned(),
+                            Err(error) => break error.to_string(),
+                        }
+                    };
+                    shared.end(reason);
+                });
+                Ok::<_, Failure>((sender, Arc::new(Fetcher::new(&credentials))))
+            })?
+        };
+        let client = Client { shared, sender, fetcher, address, runtime: Some(runtime) };
+        client.wait_for_welcome(deadline)?;
+        Ok(client)
+    }
+
+    fn wait_for_welcome(&self, deadline: Instant) -> Result<(), Failure> {
+        let mut table = self.shared.table.lock();
+        while !table.welcome || table.free_graphs.is_empty() {
+            table.check_open()?;
+            if self.shared.changed.wait_until(&mut table, deadline).timed_out() {
+                return Err(Failure::new(
+                    ErrorKind::Io,
+                    format!("the scheduler at {} let us in and then said nothing", self.address),
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until so many workers are there.
+    ///
+    /// # Errors
+    /// If they are not within the time, or what `poll` says.
+    pub fn wait_for_workers(
+        &self,
+        count: usize,
+        timeout: Option<Duration>,
+        poll: &mut Poll<'_>,
+    ) -> Result<(), Failure> {
+        let started = Instant::now();
+        loop {
+            {
+                let mut table = self.shared.table.lock();
+                table.check_open()?;
+                let there = table.workers.len();
+                if there >= count {
+                    return Ok(());
+                }
+                if timeout.is_some_and(|timeout| started.elapsed() >= timeout) {
+                    return Err(Failure::new(
+                        ErrorKind::Io,
+                        format!(
+                            "{there} of {count} workers joined within {} s\nhint: look at the workers' output for why",
+                            started.elapsed().as_secs()
+                        ),
+                    ));
+                }
+                self.shared.changed.wait_for(&mut table, POLL);
+            }
+            poll()?;
+        }
+    }
+
+    /// The scheduler's address.
+    pub fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// The dashboard's address, if there is one.
+    pub fn dashboard(&self) -> Option<String> {
+        self.shared.table.lock().dashboard.clone()
+    }
+
+    /// The workers that are there now.
+    pub fn workers(&self) -> Vec<WorkerInfo> {
+        self.shared.table.lock().workers.values().cloned().collect()
+    }
+
+    /// Why the connection ended, if it did.
+    pub fn ended(&self) -> Option<String> {
+        self.shared.table.lock().ended.clone()
+    }
+
+    /// Ends the connection; the scheduler then gives up what was wanted.
+    pub fn close(&self) {
+        self.shared.end("this client was closed".to_owned());
+        self.sender.close();
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        self.close();
+        if let Some(runtime) = self.runtime.take() {
+            // What is queued is written first; the last client may be dropped on any thread, so this must not block.
+            std::thread::spawn(move || {
+                runtime.block_on(async { tokio::time::sleep(Duration::from_millis(50)).await });
+                runtime.shutdown_background();
+            });
+        }
+    }
+}
+
+/// Tells the scheduler of results that nobody wants any more.
+async fn release(shared: Arc<Shared>, sender: Sender<FromClient>) {
+    loop {
+        shared.release.notified().await;
+        let tasks = std::mem::take(&mut shared.table.lock().released);
+        if sender.push([FromClient::Release { tasks }]).is_err() {
+            return;
+        }
+    }
+}
+
+fn find(options: &ClientOptions) -> Result<(Address, Credentials), Failure> {
+    let address = options.address.as_deref().map(str::parse::<Address>).transpose()?;
+    let (address, credentials) = match (&options.scheduler_file, address) {
+        (Some(path), address) => {
+            let file = SchedulerFile::read(path)?;
+            let first = file.addresses.first().cloned();
+            let address = address.or(first).ok_or_else(|| {
+                Failure::new(ErrorKind::Value, format!("the scheduler file {} names no address", path.display()))
+            })?;
+            (address, Credentials::from_scheduler_file(&file)?)
+        }
+        (None, Some(address)) => match &options.token {
+            Some(token) => return Ok((address, Credentials::from_token(Token::parse(token)?))),
+            None => {
+                let credentials = Credentials::find(&address)?;
+                (address, credentials)
+            }
+        },
+        (None, None) => {
+            return Err(Failure::new(
+                ErrorKind::Value,
+                "neither an address nor a scheduler file was given\nhint: pass the scheduler's address, such as \
+                 tls://127.0.0.1:8786",
+            ));
+        }
+    };
+    match &options.token {
+        Some(token) => Ok((address, credentials.with_token(Token::parse(token)?))),
+        None => Ok((address, credentials)),
+    }
+}

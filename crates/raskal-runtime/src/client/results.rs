@@ -1,0 +1,214 @@
+//! Handles of results, and waiting for them.
+//!
+//! Start at [`Remote`]. A result stays on the cluster for as long as a handle of it lives.
+
+use crate::Failure;
+use crate::client::Client;
+use crate::client::table::Outcome;
+use raskal_proto::FailureMessage;
+use raskal_types::{ErrorKind, TaskId};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How often a waiting call looks for interrupts.
+pub(crate) const POLL: Duration = Duration::from_millis(50);
+
+/// Called now and then by what waits; its failure (an interrupt) ends the waiting.
+pub type Poll<'a> = dyn FnMut() -> Result<(), Failure> + 'a;
+
+/// How a result stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// Its task has not ended.
+    Pending,
+    /// It is on the cluster.
+    Finished,
+    /// Its task failed.
+    Failed,
+    /// It was given up.
+    Cancelled,
+    /// The connection has ended.
+    Lost,
+}
+
+impl Status {
+    /// The word that Dask users know.
+    pub fn name(self) -> &'static str {
+        match self {
+            Status::Pending => "pending",
+            Status::Finished => "finished",
+            Status::Failed => "error",
+            Status::Cancelled => "cancelled",
+            Status::Lost => "lost",
+        }
+    }
+}
+
+/// One result on the cluster.
+pub struct Remote {
+    client: Arc<Client>,
+    task: TaskId,
+}
+
+impl Remote {
+    pub(crate) fn new(client: Arc<Client>, task: TaskId) -> Remote {
+        Remote { client, task }
+    }
+
+    /// The task whose result it is.
+    pub fn task(&self) -> TaskId {
+        self.task
+    }
+
+    /// Whose it is.
+    pub fn client(&self) -> &Arc<Client> {
+        &self.client
+    }
+
+    /// The task's key.
+    pub fn key(&self) -> String {
+        let naming = self.client.shared.table.lock().naming(self.task);
+        naming.key()
+    }
+
+    /// How it stands.
+    pub fn status(&self) -> Status {
+        let table = self.client.shared.table.lock();
+        match table.outcomes.get(&self.task) {
+            Some(Outcome::Finished { .. }) if table.ended.is_some() => Status::Lost,
+            Some(Outcome::Finished { .. }) => Status::Finished,
+            Some(Outcome::Failed(_)) => Status::Failed,
+            Some(Outcome::Cancelled) => Status::Cancelled,
+            Some(Outcome::Pending) | None if table.ended.is_some() => Status::Lost,
+            Some(Outcome::Pending) | None => Status::Pending,
+        }
+    }
+
+    /// Why it failed, if it did: as it travelled, with the exception.
+    pub fn failure(&self) -> Option<Arc<FailureMessage>> {
+        let failure = match self.client.shared.table.lock().outcomes.get(&self.task) {
+            Some(Outcome::Failed(failure)) => failure.clone(),
+            _ => return None,
+        };
+        Some(self.client.complete(&failure))
+    }
+
+    /// Size of the value in bytes, once it is there.
+    pub fn size_bytes(&self) -> Option<u64> {
+        match self.client.shared.table.lock().outcomes.get(&self.task) {
+            Some(Outcome::Finished { size_bytes, .. }) => Some(*size_bytes),
+            _ => None,
+        }
+    }
+}
+
+impl Drop for Remote {
+    fn drop(&mut self) {
+        let mut table = self.client.shared.table.lock();
+        let outcome = table.outcomes.remove(&self.task);
+        let graph = self.task.graph;
+        let last = table.graphs.get_mut(&graph).is_some_and(|known| {
+            known.handles = known.handles.saturating_sub(1);
+            known.handles == 0
+        });
+        let forgotten = if last { table.graphs.remove(&graph) } else { None };
+        let mut tell = false;
+        if table.ended.is_none() && !matches!(outcome, Some(Outcome::Cancelled)) {
+            // Gathered: handles are often dropped by the thousand.
+            tell = table.released.is_empty();
+            table.released.push(self.task);
+        }
+        drop(table);
+        // Functions may be objects of a host language, whose end may call anything.
+        drop(forgotten);
+        if tell {
+            self.client.shared.release.notify_one();
+        }
+    }
+}
+
+impl Client {
+    /// A failure with the key and line of the failing task, which this process may know better than the cluster.
+    pub(crate) fn complete(&self, failure: &Arc<FailureMessage>) -> Arc<FailureMessage> {
+        let Some(task) = failure.task else { return failure.clone() };
+        let naming = {
+            let table = self.shared.table.lock();
+            if !table.graphs.contains_key(&task.graph) {
+                return failure.clone();
+            }
+            table.naming(task)
+        };
+        let mut complete = FailureMessage::clone(failure);
+        let key = naming.key();
+        if let Some(made) = complete.key.replace(key.clone()) {
+            complete.message = complete.message.replace(&made, &key);
+        }
+        complete.origin = complete.origin.or_else(|| naming.origin());
+        Arc::new(complete)
+    }
+
+    /// Waits until all of these results are settled, or one of them is if `first`. False if the time ran out.
+    ///
+    /// # Errors
+    /// If the connection ends, or what `poll` says.
+    pub fn wait(
+        &self,
+        tasks: &[TaskId],
+        first: bool,
+        timeout: Option<Duration>,
+        poll: &mut Poll<'_>,
+    ) -> Result<bool, Failure> {
+        let deadline = timeout.map(|timeout| Instant::now() + timeout);
+        // Tasks before this one are settled: a long wait looks at each of many tasks once.
+        let mut settled = 0;
+        loop {
+            {
+                let mut table = self.shared.table.lock();
+                loop {
+                    let is_settled = |task: &TaskId| !matches!(table.outcomes.get(task), Some(Outcome::Pending));
+                    if first {
+                        if tasks.is_empty() || tasks.iter().any(is_settled) {
+                            return Ok(true);
+                        }
+                    } else {
+                        settled += tasks[settled..].iter().take_while(|task| is_settled(task)).count();
+                        if settled == tasks.len() {
+                            return Ok(true);
+                        }
+                    }
+                    table.check_open()?;
+                    let until = Instant::now() + POLL;
+                    let until = deadline.map_or(until, |deadline| until.min(deadline));
+                    if self.shared.changed.wait_until(&mut table, until).timed_out() {
+                        break;
+                    }
+                }
+            }
+            poll()?;
+            if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                return Ok(false);
+            }
+        }
+    }
+
+    /// How many of these results are settled.
+    pub fn settled_among(&self, tasks: &[TaskId]) -> usize {
+        let table = self.shared.table.lock();
+        tasks.iter().filter(|task| !matches!(table.outcomes.get(task), Some(Outcome::Pending))).count()
+    }
+
+    /// Tells of each result that is settled from now on.
+    pub fn watch(&self) -> std::sync::mpsc::Receiver<TaskId> {
+        let (sender, receiver) = std::sync::mpsc::channel();
+        let mut table = self.shared.table.lock();
+        if table.ended.is_none() {
+            table.watchers.push(sender);
+        }
+        receiver
+    }
+}
+
+/// The failure of a result that was given up.
+pub(crate) fn cancelled(key: &str) -> Failure {
+    Failure::new(ErrorKind::Cancelled, format!("{key} was cancelled"))
+}

@@ -1,0 +1,107 @@
+//! Programs as messages.
+
+use crate::client::Client;
+use crate::client::results::Remote;
+use crate::client::table::{Known, Outcome};
+use crate::{Failure, Program};
+use raskal_proto::client::Submit;
+use raskal_proto::{FromClient, FunctionMessage};
+use raskal_types::{ErrorKind, GraphId, SlotClass, TaskId};
+use std::sync::Arc;
+
+/// Fewer free graph numbers than this, and the scheduler is asked for more.
+const GRAPHS_LOW: usize = 2048;
+
+impl Client {
+    /// Submits a program; the results that it wants are kept on the cluster for as long as the handles live.
+    ///
+    /// # Errors
+    /// If a function can't be encoded (the message names it), or the connection has ended.
+    pub fn submit(self: &Arc<Self>, program: Program) -> Result<Vec<Arc<Remote>>, Failure> {
+        let Program { graph, functions, imports, wanted } = program;
+        let mut encoded = Vec::with_capacity(functions.len());
+        let mut imported = Vec::new();
+        for (layer, function) in functions.iter().enumerate() {
+            let id = raskal_graph::LayerId(layer as u32);
+            if let Some(tasks) = imports.get(&id) {
+                imported.extend(graph.tasks(id).zip(tasks.iter().copied()));
+                encoded.push(FunctionMessage::default());
+                continue;
+            }
+            let function = function.encode()?;
+            let (offsets, payloads) =
+                function.tasks.map_or((vec![], vec![]), |tasks| (tasks.offsets, tasks.bytes.into()));
+            encoded.push(FunctionMessage {
+                codec: function.codec.to_owned(),
+                shared: function.shared.into(),
+                offsets,
+                payloads,
+            });
+        }
+        let known = functions.into_iter().enumerate().map(|(layer, function)| {
+            // Layers of values have neither keys nor lines of their own, and may be large.
+            (graph.layers()[layer].class == SlotClass::Python).then_some(function)
+        });
+        let known = known.collect();
+        let parts = graph.to_parts();
+
+        let mut table = self.shared.table.lock();
+        table.check_open()?;
+        let id = loop {
+            if table.free_graphs.len() < GRAPHS_LOW && !table.asked_for_graphs {
+                table.asked_for_graphs = true;
+                self.sender.push([FromClient::MoreGraphs])?;
+            }
+            match table.free_graphs.pop_front() {
+                Some(id) => break GraphId(id),
+                None => self.shared.changed.wait(&mut table),
+            }
+            table.check_open()?;
+        };
+        let mut unique = wanted.clone();
+        unique.sort_unstable();
+        unique.dedup();
+        if unique.is_empty() {
+            return Ok(Vec::new());
+        }
+        #[allow(clippy::useless_conversion)]
+        let graph = Arc::from(graph);
+        table.graphs.insert(id, Known { graph, functions: known, handles: unique.len() as u32 });
+        for &index in &unique {
+            table.outcomes.insert(TaskId { graph: id, index }, Outcome::Pending);
+        }
+        drop(table);
+        let handles: Vec<Arc<Remote>> =
+            unique.iter().map(|&index| Arc::new(Remote::new(self.clone(), TaskId { graph: id, index }))).collect();
+        let submit = Submit { graph: id, layers: parts, functions: encoded, imports: imported, wanted: unique.clone() };
+        self.sender.push([FromClient::Submit(Box::new(submit))])?;
+        wanted
+            .iter()
+            .map(|index| {
+                let position =
+                    unique.binary_search(index).map_err(|_| Failure::internal("a wanted task has no handle"))?;
+                Ok(handles[position].clone())
+            })
+            .collect()
+    }
+
+    /// Gives up all results of the graphs of these handles; their status becomes cancelled.
+    ///
+    /// # Errors
+    /// If the connection has ended.
+    pub fn cancel(&self, handles: &[Arc<Remote>]) -> Result<(), Failure> {
+        let mut table = self.shared.table.lock();
+        table.check_open()?;
+        let mut tasks: Vec<TaskId> = handles.iter().map(|handle| handle.task()).collect();
+        tasks.retain(|task| !matches!(table.outcomes.get(task), None | Some(Outcome::Cancelled)));
+        for &task in &tasks {
+            table.settle(task, Outcome::Cancelled);
+        }
+        table.changes += 1;
+        drop(table);
+        self.shared.changed.notify_all();
+        self.sender
+            .push([FromClient::Release { tasks }])
+            .map_err(|error| Failure::new(ErrorKind::Io, error.to_string()))
+    }
+}

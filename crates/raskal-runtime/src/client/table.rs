@@ -1,0 +1,166 @@
+//! What a client knows: results, workers, and questions under way.
+
+use crate::{Failure, Function};
+use parking_lot::{Condvar, Mutex};
+use raskal_graph::Graph;
+use raskal_proto::client::{Answer, WorkerInfo};
+use raskal_proto::{FailureMessage, ToClient};
+use raskal_types::{ErrorKind, GraphId, TaskId, WorkerId};
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
+
+pub(crate) type Map<K, V> = HashMap<K, V, foldhash::fast::FixedState>;
+
+/// How a wanted result stands.
+#[derive(Clone, Debug)]
+pub(crate) enum Outcome {
+    Pending,
+    Finished { holder: WorkerId, size_bytes: u64, inline: Option<bytes::Bytes> },
+    Failed(Arc<FailureMessage>),
+    Cancelled,
+}
+
+/// A graph whose results are wanted.
+pub(crate) struct Known {
+    pub(crate) graph: Arc<Graph>,
+    /// The functions that know keys and lines of their tasks.
+    pub(crate) functions: Vec<Option<Arc<dyn Function>>>,
+    /// How many of its results have handles.
+    pub(crate) handles: u32,
+}
+
+#[derive(Default)]
+pub(crate) struct Table {
+    pub(crate) outcomes: Map<TaskId, Outcome>,
+    pub(crate) graphs: Map<GraphId, Known>,
+    pub(crate) workers: BTreeMap<WorkerId, WorkerInfo>,
+    pub(crate) free_graphs: VecDeque<u32>,
+    pub(crate) asked_for_graphs: bool,
+    pub(crate) answers: HashMap<u32, Option<Answer>>,
+    pub(crate) next_request: u32,
+    pub(crate) dashboard: Option<String>,
+    pub(crate) welcome: bool,
+    /// Why the connection ended, if it did.
+    pub(crate) ended: Option<String>,
+    /// Grows with each change that somebody may wait for.
+    pub(crate) changes: u64,
+    /// Results that nobody wants any more, of which the scheduler was not told yet.
+    pub(crate) released: Vec<TaskId>,
+    /// The tasks that were settled, for those who watch them; kept only while somebody does.
+    pub(crate) watchers: Vec<std::sync::mpsc::Sender<TaskId>>,
+}
+
+/// The table, and the way to wait for it.
+#[derive(Default)]
+pub(crate) struct Shared {
+    pub(crate) table: Mutex<Table>,
+    pub(crate) changed: Condvar,
+    /// Wakes the task that tells the scheduler of released results.
+    pub(crate) release: tokio::sync::Notify,
+}
+
+impl Shared {
+    pub(crate) fn take_in(&self, messages: Vec<ToClient>) {
+        let mut table = self.table.lock();
+        for message in messages {
+            table.take_in(message);
+        }
+        table.changes += 1;
+        drop(table);
+        self.changed.notify_all();
+    }
+
+    pub(crate) fn end(&self, reason: String) {
+        let mut table = self.table.lock();
+        table.ended.get_or_insert(reason);
+        table.changes += 1;
+        // Nobody waits for what will not come.
+        table.watchers.clear();
+        drop(table);
+        self.changed.notify_all();
+    }
+}
+
+impl Table {
+    fn take_in(&mut self, message: ToClient) {
+        match message {
+            ToClient::Finished { task, holder, size_bytes, inline } => {
+                self.settle(task, Outcome::Finished { holder, size_bytes, inline: inline.map(Into::into) });
+            }
+            ToClient::Failed { tasks, failure } => {
+                let failure = Arc::new(failure);
+                for task in tasks {
+                    self.settle(task, Outcome::Failed(failure.clone()));
+                }
+            }
+            ToClient::Workers { joined, left } => {
+                left.iter().for_each(|worker| drop(self.workers.remove(worker)));
+                self.workers.extend(joined.into_iter().map(|info| (info.worker, info)));
+            }
+            ToClient::Graphs { first, count } => {
+                self.free_graphs.extend(first..first.saturating_add(count));
+                self.asked_for_graphs = false;
+            }
+            ToClient::Answer { request, answer } => {
+                if let Some(slot) = self.answers.get_mut(&request) {
+                    *slot = Some(answer);
+                }
+            }
+            ToClient::Welcome { dashboard, .. } => {
+                self.dashboard = dashboard;
+                self.welcome = true;
+            }
+        }
+    }
+
+    /// Records how a result stands, if anybody still wants it.
+    pub(crate) fn settle(&mut self, task: TaskId, outcome: Outcome) {
+        if let Some(slot) = self.outcomes.get_mut(&task) {
+            *slot = outcome;
+            self.watchers.retain(|watcher| watcher.send(task).is_ok());
+        }
+    }
+
+    /// What tells a task's key and line. Call it only when the table is not locked: it may call the host language, whose
+    /// lock another thread may hold that waits for the table.
+    pub(crate) fn naming(&self, task: TaskId) -> Naming {
+        let known = self.graphs.get(&task.graph).filter(|known| task.index < known.graph.task_count());
+        let Some(known) = known else { return Naming { task, function: None, graph: None } };
+        let layer = known.graph.locate(task.index).0.0 as usize;
+        Naming { task, function: known.functions[layer].clone(), graph: Some(known.graph.clone()) }
+    }
+
+    pub(crate) fn check_open(&self) -> Result<(), Failure> {
+        match &self.ended {
+            None => Ok(()),
+            Some(reason) => {
+                Err(Failure::new(ErrorKind::Io, format!("the connection to the scheduler has ended: {reason}")))
+            }
+        }
+    }
+}
+
+/// Tells a task's key and line.
+pub(crate) struct Naming {
+    task: TaskId,
+    function: Option<Arc<dyn Function>>,
+    graph: Option<Arc<Graph>>,
+}
+
+impl Naming {
+    fn index(&self) -> u32 {
+        self.graph.as_ref().map_or(0, |graph| graph.locate(self.task.index).1)
+    }
+
+    /// The task's key: its user's, or the one made from its layer.
+    pub(crate) fn key(&self) -> String {
+        let named = self.function.as_ref().and_then(|function| function.key(self.index()));
+        let made = || self.graph.as_ref().map_or_else(|| self.task.to_string(), |graph| graph.key(self.task.index));
+        named.unwrap_or_else(made)
+    }
+
+    /// The user's line that made the task.
+    pub(crate) fn origin(&self) -> Option<String> {
+        self.function.as_ref().and_then(|function| function.origin(self.index()))
+    }
+}

@@ -1,0 +1,68 @@
+//! The data plane of a node: gives values to peers and clients, and gets values from peers.
+
+use crate::fetch::{FetchError, Fetcher, UNUSABLE};
+use crate::node::shell::NodeEvent;
+use crate::node::store::Stored;
+use crate::wire::to_parcel;
+use raskal_net::data::{self, DataOptions};
+use raskal_net::{Listener, Role};
+use raskal_proto::DataRequest;
+use raskal_store::Value;
+use raskal_types::TaskId;
+use std::sync::Arc;
+use tokio::runtime::Handle;
+use tokio::sync::{mpsc, oneshot};
+
+/// The answer to a request: the value, or why it can't be given.
+pub(crate) type Reply = oneshot::Sender<Result<Stored, String>>;
+
+/// Takes in those who ask for values, for as long as the listener lives.
+pub(crate) async fn serve(mut listener: Listener, events: mpsc::UnboundedSender<NodeEvent>) {
+    loop {
+        let link = listener.accept().await;
+        if link.peer().role != Role::Data {
+            tracing::warn!(error = %link.unexpected(), "a peer was refused");
+            continue;
+        }
+        let events = events.clone();
+        tokio::spawn(async move {
+            let peer = link.peer().to_string();
+            let answer = move |request: DataRequest, _buffers| give(request, events.clone());
+            if let Err(error) = data::serve(link, DataOptions::default(), answer).await {
+                tracing::debug!(peer, %error, "a data connection broke");
+            }
+        });
+    }
+}
+
+async fn give(request: DataRequest, events: mpsc::UnboundedSender<NodeEvent>) -> Result<data::Parcel, String> {
+    let DataRequest::Get(value) = request;
+    let (reply, replied) = oneshot::channel();
+    let ends = || "the worker ends".to_owned();
+    events.send(NodeEvent::Requested { value, reply }).map_err(|_| ends())?;
+    let stored = replied.await.map_err(|_| ends())??;
+    // Encoding a table takes a while: not on a thread that serves sockets.
+    let frames = tokio::task::spawn_blocking(move || stored.to_frames()).await.map_err(|error| error.to_string())?;
+    frames.map(to_parcel).map_err(|error| format!("{UNUSABLE}{error}"))
+}
+
+/// Gets a value from a peer, and tells the shell.
+pub(crate) fn fetch(
+    runtime: &Handle,
+    fetcher: &Arc<Fetcher>,
+    address: Option<String>,
+    value: TaskId,
+    events: mpsc::UnboundedSender<NodeEvent>,
+) {
+    let fetcher = fetcher.clone();
+    runtime.spawn(async move {
+        let result = match address {
+            None => Err(FetchError::new("its holder is gone")),
+            Some(address) => match fetcher.get(&address, value, 0).await {
+                Ok(frames) => Value::from_frames(&frames).map_err(FetchError::new),
+                Err(error) => Err(error),
+            },
+        };
+        let _ = events.send(NodeEvent::Fetched { value, result });
+    });
+}

@@ -1,0 +1,344 @@
+//! The inside of an executor process: a queue of tasks, the values that live here, and the pipe to the node.
+//!
+//! Start at [`Executor::start`] and [`Executor::work`]. One thread reads the pipe and never touches the host language;
+//! the threads that run tasks stay attached to it and write their answers themselves when the queue is empty. Under load
+//! answers are gathered for at most half a millisecond.
+//! Invariant: no lock here is held while a function runs or a value is dropped.
+
+use crate::node::layer::LayerFunction;
+use crate::node::pipe::Frame;
+use crate::wire::from_inline;
+use crate::{Call, Failure, FunctionRegistry};
+use parking_lot::{Condvar, Mutex};
+use raskal_proto::{FailureMessage, FromExecutor, ToExecutor};
+use raskal_store::{Frames, Value};
+use raskal_types::{Attempt, GraphId, SlotClass, TaskId};
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::io::{BufReader, Write};
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How long answers are gathered while there is more to do.
+const GATHER: Duration = Duration::from_micros(500);
+/// After so long a thread that runs tiny tasks lets other threads of the host language have a turn.
+const TURN: Duration = Duration::from_millis(5);
+
+/// What an executor needs of the language that hosts it.
+pub trait ExecutorHost {
+    /// Calls `body` while the thread holds no lock of the host language (the GIL).
+    fn detached(&self, body: &mut dyn FnMut());
+
+    /// The value's bytes, if it is small and simple enough to go along with the answer; otherwise it stays here.
+    fn inline(&self, value: &Value) -> Option<Vec<u8>>;
+
+    /// A failure as it travels, with the exception and its traceback.
+    fn pack(&self, failure: Failure) -> FailureMessage;
+}
+
+struct Job {
+    task: TaskId,
+    attempt: Attempt,
+    layer: Option<Arc<LayerFunction>>,
+    index: u32,
+    payload: Vec<u8>,
+    inputs: Vec<(TaskId, Option<Vec<u8>>)>,
+}
+
+#[derive(Default)]
+struct Queue {
+    jobs: VecDeque<Job>,
+    exports: VecDeque<TaskId>,
+    abandoned: HashSet<(TaskId, Attempt)>,
+    idle: usize,
+}
+
+type Map<K, V> = HashMap<K, V, foldhash::fast::FixedState>;
+
+/// An executor process.
+pub struct Executor {
+    queue: Mutex<Queue>,
+    work: Condvar,
+    export: Condvar,
+    layers: Mutex<Map<(GraphId, u32), Arc<LayerFunction>>>,
+    values: Mutex<Map<TaskId, Value>>,
+    answers: Mutex<Vec<FromExecutor>>,
+    gathered: Condvar,
+    pipe: Mutex<UnixStream>,
+    registry: FunctionRegistry,
+}
+
+impl Executor {
+    /// Starts to read the pipe. `gone` is called when the node is: the process is to end then.
+    ///
+    /// # Errors
+    /// If the system gives no thread or the pipe is closed.
+    pub fn start(
+        pipe: UnixStream,
+        registry: FunctionRegistry,
+        gone: impl FnOnce() + Send + 'static,
+    ) -> std::io::Result<Arc<Executor>> {
+        let read = pipe.try_clone()?;
+        let executor = Arc::new(Executor {
+            queue: Mutex::default(),
+            work: Condvar::new(),
+            export: Condvar::new(),
+            layers: Mutex::default(),
+            values: Mutex::default(),
+            answers: Mutex::default(),
+            gathered: Condvar::new(),
+            pipe: Mutex::new(pipe),
+            registry,
+        });
+        let reader = executor.clone();
+        std::thread::Builder::new().name("raskal-pipe".into()).spawn(move || {
+            reader.read(read);
+            gone();
+        })?;
+        let gatherer = executor.clone();
+        std::thread::Builder::new().name("raskal-answers".into()).spawn(move || gatherer.gather())?;
+        executor.say(FromExecutor::Ready);
+        executor.flush();
+        Ok(executor)
+    }
+
+    /// The life of a thread that runs tasks. It ends with the process.
+    pub fn work(&self, host: &dyn ExecutorHost) {
+        let mut turn = Instant::now();
+        loop {
+            let job = self.queue.lock().jobs.pop_front();
+            let job = match job {
+                Some(job) => job,
+                None => {
+                    self.flush();
+                    let mut job = None;
+                    host.detached(&mut || job = Some(self.wait_for_job()));
+                    turn = Instant::now();
+                    let Some(job) = job else { return };
+                    job
+                }
+            };
+            if !self.is_abandoned(&job) {
+                let ended = self.run(job, host);
+                if ended.duration_since(turn) > TURN {
+                    host.detached(&mut || {});
+                    turn = Instant::now();
+                }
+            }
+        }
+    }
+
+    /// The life of the thread that turns values into bytes when the node asks for them. It ends with the process.
+    pub fn work_exports(&self, host: &dyn ExecutorHost) {
+        loop {
+            let mut task = None;
+            host.detached(&mut || {
+                let mut queue = self.queue.lock();
+                while queue.exports.is_empty() {
+                    self.export.wait(&mut queue);
+                }
+                task = queue.exports.pop_front();
+            });
+            let Some(task) = task else { continue };
+            let value = self.values.lock().get(&task).cloned();
+            let frames = match value {
+                Some(value) => value.to_frames().map_err(|error| error.to_string()),
+                None => Err("it does not live here any more".to_owned()),
+            };
+            match frames {
+                Ok(frames) => {
+                    self.flush();
+                    host.detached(&mut || self.write(&Frame::Value(task, frames.clone())));
+                }
+                Err(message) => {
+                    self.say(FromExecutor::ExportFailed { task, message });
+                    self.flush();
+                }
+            }
+        }
+    }
+
+    fn wait_for_job(&self) -> Job {
+        let mut queue = self.queue.lock();
+        loop {
+            if let Some(job) = queue.jobs.pop_front() {
+                return job;
+            }
+            queue.idle += 1;
+            self.work.wait(&mut queue);
+            queue.idle -= 1;
+        }
+    }
+
+    fn is_abandoned(&self, job: &Job) -> bool {
+        let mut queue = self.queue.lock();
+        !queue.abandoned.is_empty() && queue.abandoned.remove(&(job.task, job.attempt))
+    }
+
+    fn run(&self, job: Job, host: &dyn ExecutorHost) -> Instant {
+        let (task, attempt) = (job.task, job.attempt);
+        let started = Instant::now();
+        let result = self.call(job);
+        let ended = Instant::now();
+        let duration_us = u32::try_from(ended.duration_since(started).as_micros()).unwrap_or(u32::MAX);
+        let answer = match result {
+            Ok(value) => {
+                let inline = host.inline(&value);
+                let size_bytes = match &inline {
+                    Some(bytes) => bytes.len() as u64,
+                    None => value.size_bytes() as u64,
+                };
+                if inline.is_none() {
+                    let old = self.values.lock().insert(task, value);
+                    drop(old);
+                }
+                FromExecutor::Finished { task, attempt, size_bytes, duration_us, inline }
+            }
+            Err(failure) => FromExecutor::Failed { task, attempt, failure: host.pack(failure) },
+        };
+        self.say(answer);
+        ended
+    }
+
+    fn call(&self, job: Job) -> Result<Value, Failure> {
+        let layer =
+            job.layer.ok_or_else(|| Failure::internal(format!("task {} came before its function", job.task)))?;
+        let locate = |mut failure: Failure| {
+            failure.key.get_or_insert_with(|| layer.key(job.index));
+            failure
+        };
+        let function = layer.get(&self.registry).map_err(locate)?;
+        let mut inputs = Vec::with_capacity(job.inputs.len());
+        for (input, bytes) in job.inputs {
+            inputs.push(match bytes {
+                Some(bytes) => from_inline(&bytes.into())?,
+                None => {
+                    let value = self.values.lock().get(&input).cloned();
+                    value.ok_or_else(|| Failure::internal(format!("input {input} does not live in this executor")))?
+                }
+            });
+        }
+        let call = Call { index: job.index, shape: &layer.shape, inputs, payload: &job.payload };
+        function.run(call).map_err(|mut failure| {
+            failure.origin = failure.origin.take().or_else(|| function.origin(job.index));
+            failure.key = failure.key.take().or_else(|| function.key(job.index));
+            locate(failure)
+        })
+    }
+
+    fn say(&self, answer: FromExecutor) {
+        let mut answers = self.answers.lock();
+        answers.push(answer);
+        if answers.len() == 1 {
+            self.gathered.notify_one();
+        }
+    }
+
+    /// Writes the answers that wait.
+    fn flush(&self) {
+        // The pipe first: two threads must not write their batches in the other order.
+        let mut pipe = self.pipe.lock();
+        let answers = std::mem::take(&mut *self.answers.lock());
+        if !answers.is_empty() {
+            write_to(&mut pipe, &Frame::Messages(answers));
+        }
+    }
+
+    fn write(&self, frame: &Frame<FromExecutor>) {
+        write_to(&mut self.pipe.lock(), frame);
+    }
+
+    /// Writes answers that nobody wrote since their threads are busy.
+    fn gather(&self) {
+        loop {
+            {
+                let mut answers = self.answers.lock();
+                while answers.is_empty() {
+                    self.gathered.wait(&mut answers);
+                }
+            }
+            std::thread::sleep(GATHER);
+            self.flush();
+        }
+    }
+
+    fn read(&self, pipe: UnixStream) {
+        let mut pipe = BufReader::with_capacity(1 << 16, pipe);
+        loop {
+            match Frame::read(&mut pipe) {
+                Ok(Some(Frame::Messages(messages))) => {
+                    if !self.take_in(messages) {
+                        return;
+                    }
+                }
+                Ok(Some(Frame::Value(task, frames))) => self.receive(task, frames),
+                Ok(None) => return,
+                Err(error) => {
+                    tracing::warn!(%error, "the pipe to the node broke");
+                    return;
+                }
+            }
+        }
+    }
+
+    fn receive(&self, task: TaskId, frames: Frames) {
+        // A value that can't be read fails the tasks that take it, which say so.
+        if let Ok(value) = Value::from_frames(&frames) {
+            let old = self.values.lock().insert(task, value);
+            drop(old);
+        }
+    }
+
+    fn take_in(&self, messages: Vec<ToExecutor>) -> bool {
+        let mut garbage = Vec::new();
+        let mut new_jobs = 0;
+        let mut last: Option<((GraphId, u32), Arc<LayerFunction>)> = None;
+        for message in messages {
+            match message {
+                ToExecutor::Function { graph, layer, prefix, shape, codec, shared } => {
+                    let function = LayerFunction::new(prefix, shape, SlotClass::Python, codec, shared.into());
+                    self.layers.lock().insert((graph, layer), Arc::new(function));
+                }
+                ToExecutor::Run { task, attempt, layer, index, payload, inputs } => {
+                    let id = (task.graph, layer);
+                    let layer = match &last {
+                        Some((known, layer)) if *known == id => Some(layer.clone()),
+                        _ => {
+                            let layer = self.layers.lock().get(&id).cloned();
+                            last = layer.clone().map(|layer| (id, layer));
+                            layer
+                        }
+                    };
+                    self.queue.lock().jobs.push_back(Job { task, attempt, layer, index, payload, inputs });
+                    new_jobs += 1;
+                }
+                ToExecutor::Export { task } => {
+                    self.queue.lock().exports.push_back(task);
+                    self.export.notify_one();
+                }
+                ToExecutor::Free { task } => garbage.extend(self.values.lock().remove(&task)),
+                ToExecutor::Abandon { task, attempt } => {
+                    let mut queue = self.queue.lock();
+                    if queue.jobs.iter().any(|job| job.task == task && job.attempt == attempt) {
+                        queue.abandoned.insert((task, attempt));
+                    }
+                }
+                ToExecutor::Forget { graph } => self.layers.lock().retain(|id, _| id.0 != graph),
+                ToExecutor::Stop => return false,
+            }
+        }
+        let idle = self.queue.lock().idle;
+        for _ in 0..new_jobs.min(idle) {
+            self.work.notify_one();
+        }
+        drop(garbage);
+        true
+    }
+}
+
+fn write_to(pipe: &mut UnixStream, frame: &Frame<FromExecutor>) {
+    if let Err(error) = frame.write(pipe).and_then(|()| pipe.flush()) {
+        // The node is gone; the reader finds that too, and ends the process.
+        tracing::debug!(%error, "an answer could not be written");
+    }
+}

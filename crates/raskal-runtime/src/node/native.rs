@@ -1,0 +1,104 @@
+//! Threads that run native tasks.
+
+use crate::node::layer::LayerFunction;
+use crate::node::shell::NodeEvent;
+use crate::node::store::Stored;
+use crate::{Call, Failure, FunctionRegistry};
+use parking_lot::{Condvar, Mutex};
+use raskal_types::{Attempt, TaskId};
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Instant;
+use tokio::sync::mpsc;
+
+/// One task for a native thread.
+pub(crate) struct NativeJob {
+    pub(crate) task: TaskId,
+    pub(crate) attempt: Attempt,
+    pub(crate) layer: Arc<LayerFunction>,
+    pub(crate) index: u32,
+    pub(crate) payload: Vec<u8>,
+    pub(crate) inputs: Vec<Stored>,
+}
+
+/// A pool of threads. Dropping it ends them when their tasks are done.
+pub(crate) struct NativePool {
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    queue: Mutex<(VecDeque<NativeJob>, bool)>,
+    work: Condvar,
+}
+
+impl NativePool {
+    pub(crate) fn start(
+        threads: u32,
+        registry: Arc<FunctionRegistry>,
+        events: mpsc::UnboundedSender<NodeEvent>,
+    ) -> std::io::Result<NativePool> {
+        let shared = Arc::new(Shared::default());
+        for number in 0..threads {
+            let (shared, registry, events) = (shared.clone(), registry.clone(), events.clone());
+            let thread = std::thread::Builder::new().name(format!("raskal-native-{number}"));
+            thread.spawn(move || work(&shared, &registry, &events))?;
+        }
+        Ok(NativePool { shared })
+    }
+
+    pub(crate) fn push(&self, job: NativeJob) {
+        self.shared.queue.lock().0.push_back(job);
+        self.shared.work.notify_one();
+    }
+}
+
+impl Drop for NativePool {
+    fn drop(&mut self) {
+        self.shared.queue.lock().1 = true;
+        self.shared.work.notify_all();
+    }
+}
+
+fn work(shared: &Shared, registry: &FunctionRegistry, events: &mpsc::UnboundedSender<NodeEvent>) {
+    loop {
+        let job = {
+            let mut queue = shared.queue.lock();
+            loop {
+                if queue.1 {
+                    return;
+                }
+                match queue.0.pop_front() {
+                    Some(job) => break job,
+                    None => shared.work.wait(&mut queue),
+                }
+            }
+        };
+        let (task, attempt) = (job.task, job.attempt);
+        let started = Instant::now();
+        let result = catch_unwind(AssertUnwindSafe(|| run(job, registry)))
+            .unwrap_or_else(|_| Err(Failure::internal("a native function panicked; the worker's log has more")));
+        let duration_us = u32::try_from(started.elapsed().as_micros()).unwrap_or(u32::MAX);
+        // The shell is gone only when the process ends.
+        let _ = events.send(NodeEvent::NativeDone { task, attempt, result, duration_us });
+    }
+}
+
+fn run(job: NativeJob, registry: &FunctionRegistry) -> Result<Stored, Failure> {
+    let key = || job.layer.key(job.index);
+    let function = job.layer.get(registry)?;
+    let inputs = job.inputs.iter().map(Stored::to_value).collect::<Result<_, _>>()?;
+    let call = Call { index: job.index, shape: &job.layer.shape, inputs, payload: &job.payload };
+    let value = function.run(call).map_err(|mut failure| {
+        failure.key.get_or_insert_with(key);
+        failure.origin = failure.origin.take().or_else(|| function.origin(job.index));
+        failure
+    })?;
+    if value.size_bytes() <= raskal_proto::INLINE_BYTES_MAX
+        && let Some(bytes) = crate::wire::to_inline(&value.to_frames()?)
+    {
+        return Ok(Stored::Inline(bytes.into()));
+    }
+    Ok(Stored::Value(value))
+}

@@ -1,0 +1,176 @@
+//! Executor processes: their start, what they say, and how they end.
+//!
+//! Start at [`start`]. A process that dies is described by exit code or signal and its last words on the standard error;
+//! the shell then starts another.
+
+use crate::node::options::NodeOptions;
+use crate::node::pipe::Frame;
+use crate::node::shell::NodeEvent;
+use parking_lot::Mutex;
+use raskal_proto::{FromExecutor, ToExecutor};
+use raskal_worker::ExecutorId;
+use std::collections::VecDeque;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{ExitStatus, Stdio};
+use std::sync::Arc;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::UnixStream;
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::process::{Child, Command};
+use tokio::sync::mpsc;
+
+/// Lines of the standard error that are kept to be told when the process dies.
+const LAST_WORDS: usize = 20;
+
+/// What a node keeps of a running executor.
+pub(crate) struct Process {
+    pub(crate) pid: u32,
+    /// What is to be said at the end of this turn.
+    pub(crate) outbox: Vec<ToExecutor>,
+    frames: mpsc::UnboundedSender<Frame<ToExecutor>>,
+    pub(crate) ready: bool,
+}
+
+impl Process {
+    /// Hands what is to be said to the pipe.
+    pub(crate) fn flush(&mut self) {
+        if !self.outbox.is_empty() {
+            // The writer is gone only when the process is, of which the shell hears.
+            let _ = self.frames.send(Frame::Messages(std::mem::take(&mut self.outbox)));
+        }
+    }
+
+    /// Sends a value, behind what was said before.
+    pub(crate) fn send_value(&mut self, value: Frame<ToExecutor>) {
+        self.flush();
+        let _ = self.frames.send(value);
+    }
+}
+
+/// Starts an executor process.
+pub(crate) fn start(
+    id: ExecutorId,
+    options: &NodeOptions,
+    events: &mpsc::UnboundedSender<NodeEvent>,
+) -> io::Result<Process> {
+    let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
+    ours.set_nonblocking(true)?;
+    let ours = UnixStream::from_std(ours)?;
+    let (program, arguments) = options
+        .executor_command
+        .split_first()
+        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "no command to start executors with"))?;
+    let mut command = Command::new(program);
+    command
+        .args(arguments)
+        .env("RASKAL_EXECUTOR_THREADS", options.executor_threads.to_string())
+        .stdin(Stdio::from(OwnedFd::from(theirs)))
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
+    let mut child = command.spawn()?;
+    // The command holds our copy of its end of the pipe, which must close when the process dies.
+    drop(command);
+    let pid = child.id().unwrap_or_default();
+    let (read, write) = ours.into_split();
+    let (frames, queued) = mpsc::unbounded_channel();
+    tokio::spawn(write_frames(write, queued));
+    let last_words = Arc::new(Mutex::new(VecDeque::new()));
+    let listening = child.stderr.take().map(|stderr| tokio::spawn(listen(stderr, last_words.clone())));
+    let events = events.clone();
+    tokio::spawn(async move {
+        read_frames(id, read, &events).await;
+        let status = end(&mut child).await;
+        if let Some(listening) = listening {
+            // What the process wrote before it died; a grandchild may hold the pipe open for longer.
+            let _ = tokio::time::timeout(std::time::Duration::from_millis(200), listening).await;
+        }
+        let words: Vec<String> = last_words.lock().iter().cloned().collect();
+        let _ = events.send(NodeEvent::ExecutorDied { executor: id, how: describe(pid, status, &words) });
+    });
+    Ok(Process { pid, outbox: Vec::new(), frames, ready: false })
+}
+
+async fn write_frames(mut write: OwnedWriteHalf, mut queued: mpsc::UnboundedReceiver<Frame<ToExecutor>>) {
+    while let Some(frame) = queued.recv().await {
+        for piece in frame.pieces() {
+            if write.write_all(&piece).await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+async fn read_frames(id: ExecutorId, read: OwnedReadHalf, events: &mpsc::UnboundedSender<NodeEvent>) {
+    let mut read = BufReader::with_capacity(1 << 16, read);
+    loop {
+        match Frame::<FromExecutor>::read_async(&mut read).await {
+            Ok(Some(frame)) => {
+                let _ = events.send(NodeEvent::Executor { executor: id, frame });
+            }
+            Ok(None) => return,
+            Err(error) => {
+                tracing::warn!(executor = id.0, %error, "the pipe of an executor broke");
+                return;
+            }
+        }
+    }
+}
+
+/// The status of a process whose pipe is closed; one that does not end by itself is killed.
+async fn end(child: &mut Child) -> Option<ExitStatus> {
+    match tokio::time::timeout(std::time::Duration::from_secs(2), child.wait()).await {
+        Ok(status) => status.ok(),
+        Err(_) => {
+            let _ = child.start_kill();
+            child.wait().await.ok()
+        }
+    }
+}
+
+async fn listen(stderr: tokio::process::ChildStderr, last_words: Arc<Mutex<VecDeque<String>>>) {
+    let mut lines = BufReader::new(stderr).lines();
+    while let Ok(Some(line)) = lines.next_line().await {
+        eprintln!("{line}");
+        let mut words = last_words.lock();
+        if words.len() == LAST_WORDS {
+            words.pop_front();
+        }
+        words.push_back(line);
+    }
+}
+
+fn describe(pid: u32, status: Option<ExitStatus>, words: &[String]) -> String {
+    let how = match status {
+        Some(status) => match (status.signal(), status.code()) {
+            (Some(9), _) => {
+                "was killed (signal 9, SIGKILL): by the system for want of memory, or by somebody".to_owned()
+            }
+            (Some(signal), _) => format!("died of signal {signal} ({})", signal_name(signal)),
+            (None, Some(code)) => format!("ended with exit code {code}"),
+            (None, None) => "ended".to_owned(),
+        },
+        None => "ended in an unknown way".to_owned(),
+    };
+    let mut text = format!("executor process {pid} {how}");
+    if !words.is_empty() {
+        text.push_str("; its last words:");
+        words.iter().for_each(|line| text.push_str(&format!("\n    {line}")));
+    }
+    text
+}
+
+fn signal_name(signal: i32) -> &'static str {
+    match signal {
+        libc::SIGABRT => "SIGABRT",
+        libc::SIGBUS => "SIGBUS",
+        libc::SIGFPE => "SIGFPE",
+        libc::SIGHUP => "SIGHUP",
+        libc::SIGILL => "SIGILL",
+        libc::SIGINT => "SIGINT",
+        libc::SIGSEGV => "SIGSEGV",
+        libc::SIGTERM => "SIGTERM",
+        _ => "a signal",
+    }
+}

@@ -1,0 +1,505 @@
+//! The shell of a node: the pure machine, the store, and what connects them with the world.
+//!
+//! Start at [`Shell::run`]. Everything that happens is a [`NodeEvent`]; what is to be said to the scheduler and to each
+//! executor is gathered during a turn, so that under load many messages share a frame.
+//! Invariant: nobody else touches the machine or the store, and nothing here waits for a peer.
+
+use crate::Failure;
+use crate::fetch::{FetchError, Fetcher, UNUSABLE};
+use crate::node::data::{self, Reply};
+use crate::node::layer::LayerFunction;
+use crate::node::native::{NativeJob, NativePool};
+use crate::node::options::NodeOptions;
+use crate::node::pipe::Frame;
+use crate::node::process::{self, Process};
+use crate::node::store::{Store, Stored};
+use crate::node::vitals::Vitals;
+use crate::wire::to_message;
+use raskal_net::Sender;
+use raskal_proto::{FailureMessage, FromExecutor, FromWorker, InputFrom, ToExecutor, ToWorker};
+use raskal_store::{Frames, Value};
+use raskal_types::{Attempt, ErrorKind, GraphId, SlotClass, TaskId, WorkerId};
+use raskal_worker::{Delivery, Event, ExecutorId, Instruction, Source, Worker};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+
+/// Executors that die one after the other before they are ready are not restarted for ever.
+const STILLBORN_MAX: u32 = 3;
+/// Events taken together, so that the sockets get their time.
+const TURN_LEN: usize = 256;
+const HEARTBEAT: Duration = Duration::from_secs(1);
+
+/// What happens to a node.
+pub(crate) enum NodeEvent {
+    Scheduler(Vec<ToWorker>),
+    SchedulerGone(String),
+    Executor { executor: ExecutorId, frame: Frame<FromExecutor> },
+    ExecutorDied { executor: ExecutorId, how: String },
+    NativeDone { task: TaskId, attempt: Attempt, result: Result<Stored, Failure>, duration_us: u32 },
+    Fetched { value: TaskId, result: Result<Value, FetchError> },
+    Requested { value: TaskId, reply: Reply },
+}
+
+/// A task that the scheduler gave, with what the machine does not need to know.
+struct Given {
+    attempt: Attempt,
+    layer: u32,
+    index: u32,
+    payload: Vec<u8>,
+    inputs: Vec<TaskId>,
+}
+
+/// The function of a layer, and the executors that know it.
+struct Sent {
+    function: Arc<LayerFunction>,
+    informed: HashSet<ExecutorId>,
+}
+
+type Map<K, V> = HashMap<K, V, foldhash::fast::FixedState>;
+
+/// What is reported to the scheduler when an answer counts.
+enum Answer {
+    Finished { size_bytes: u64, duration_us: u32, inline: Option<Vec<u8>> },
+    Failed(FailureMessage),
+}
+
+/// The shell.
+pub(crate) struct Shell {
+    pub(crate) options: NodeOptions,
+    pub(crate) scheduler: Sender<FromWorker>,
+    pub(crate) events: mpsc::UnboundedSender<NodeEvent>,
+    pub(crate) native: NativePool,
+    pub(crate) fetcher: Arc<Fetcher>,
+    pub(crate) data: Handle,
+    pub(crate) executors: BTreeMap<ExecutorId, Process>,
+    state: State,
+}
+
+/// The part that starts anew with each scheduler.
+struct State {
+    machine: Worker,
+    store: Store,
+    given: Map<TaskId, Given>,
+    functions: Map<(GraphId, u32), Sent>,
+    peers: HashMap<WorkerId, String>,
+    replies: HashMap<u64, Reply>,
+    next_request: u64,
+    next_executor: u32,
+    stillborn: u32,
+    deaths: HashMap<ExecutorId, String>,
+    /// Why the value of the event that is being handled can't be turned into bytes.
+    unusable: Option<String>,
+    outbox: Vec<FromWorker>,
+    instructions: Vec<Instruction>,
+    vitals: Vitals,
+}
+
+impl Shell {
+    pub(crate) fn new(
+        options: NodeOptions,
+        worker: WorkerId,
+        scheduler: Sender<FromWorker>,
+        events: mpsc::UnboundedSender<NodeEvent>,
+        native: NativePool,
+        fetcher: Arc<Fetcher>,
+        data: Handle,
+        executors: BTreeMap<ExecutorId, Process>,
+    ) -> Shell {
+        let next_executor = executors.keys().next_back().map_or(0, |last| last.0 + 1);
+        let mut machine = Worker::new(worker, options.native_threads);
+        let mut instructions = Vec::new();
+        for (&executor, process) in executors.iter().filter(|(_, process)| process.ready) {
+            let _ = process;
+            machine.step(Event::ExecutorReady { executor, threads: options.executor_threads }, &mut instructions);
+        }
+        let state = State {
+            machine,
+            store: Store::default(),
+            given: Map::default(),
+            functions: Map::default(),
+            peers: HashMap::new(),
+            replies: HashMap::new(),
+            next_request: 0,
+            next_executor,
+            stillborn: 0,
+            deaths: HashMap::new(),
+            unusable: None,
+            outbox: Vec::new(),
+            instructions,
+            vitals: Vitals::new(),
+        };
+        Shell { options, scheduler, events, native, fetcher, data, executors, state }
+    }
+
+    /// Runs until the scheduler is gone; tells why.
+    pub(crate) async fn run(mut self, mut inbox: mpsc::UnboundedReceiver<NodeEvent>) -> Failure {
+        let mut clock = tokio::time::interval(HEARTBEAT);
+        clock.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut turn = Vec::new();
+        loop {
+            tokio::select! {
+                _ = inbox.recv_many(&mut turn, TURN_LEN) => {}
+                _ = clock.tick() => self.beat(),
+            }
+            for event in turn.drain(..) {
+                if let Err(end) = self.take_in(event) {
+                    return end;
+                }
+            }
+            self.executors.values_mut().for_each(Process::flush);
+            if !self.state.outbox.is_empty() {
+                // A connection that has ended says so to its reader, which tells us.
+                let _ = self.scheduler.push(self.state.outbox.drain(..));
+            }
+        }
+    }
+
+    fn beat(&mut self) {
+        let (memory_used_bytes, cpu_percent) =
+            self.state.vitals.take(self.executors.values().map(|process| process.pid));
+        self.state.outbox.push(FromWorker::Heartbeat {
+            memory_used_bytes,
+            memory_managed_bytes: self.state.store.size_bytes(),
+            cpu_percent,
+            executing: self.state.machine.load().2,
+        });
+    }
+
+    fn take_in(&mut self, event: NodeEvent) -> Result<(), Failure> {
+        match event {
+            NodeEvent::Scheduler(messages) => {
+                for message in messages {
+                    self.from_scheduler(message)?;
+                }
+            }
+            NodeEvent::SchedulerGone(reason) => return Err(Failure::new(ErrorKind::Io, reason)),
+            NodeEvent::Executor { executor, frame: Frame::Messages(messages) } => {
+                messages.into_iter().for_each(|message| self.from_executor(executor, message));
+            }
+            NodeEvent::Executor { executor, frame: Frame::Value(value, frames) } => match Value::from_frames(&frames) {
+                Ok(stored) => {
+                    self.state.store.insert(value, Stored::Value(stored));
+                    self.step(Event::Exported { executor, value }, None);
+                }
+                Err(error) => {
+                    tracing::error!(%value, %error, "an executor gave bytes that are not a value");
+                    self.step(Event::ExportFailed { executor, value }, None);
+                }
+            },
+            NodeEvent::ExecutorDied { executor, how } => self.executor_died(executor, how)?,
+            NodeEvent::NativeDone { task, attempt, result, duration_us } => match result {
+                Ok(stored) => {
+                    let inline = match &stored {
+                        Stored::Inline(bytes) => Some(bytes.to_vec()),
+                        Stored::Value(_) => None,
+                    };
+                    let size_bytes = stored.size_bytes();
+                    self.state.store.insert(task, stored);
+                    let answer = Answer::Finished { size_bytes, duration_us, inline };
+                    self.step(Event::NativeFinished { task, attempt, size_bytes }, Some(answer));
+                }
+                Err(failure) => {
+                    let failure = to_message(failure, None, String::new());
+                    self.step(Event::NativeFailed { task, attempt }, Some(Answer::Failed(failure)));
+                }
+            },
+            NodeEvent::Fetched { value, result } => match result {
+                Ok(stored) => {
+                    let stored = Stored::Value(stored);
+                    let size_bytes = stored.size_bytes();
+                    self.state.store.insert(value, stored);
+                    self.step(Event::Fetched { value, size_bytes }, None);
+                }
+                Err(error) => {
+                    tracing::info!(%value, error.message, "a value could not be fetched");
+                    let unusable = error.unusable;
+                    self.state.unusable = Some(error.message).filter(|_| unusable);
+                    self.step(Event::FetchFailed { value, unusable }, None);
+                    self.state.unusable = None;
+                }
+            },
+            NodeEvent::Requested { value, reply } => {
+                let request = self.state.next_request;
+                self.state.next_request += 1;
+                self.state.replies.insert(request, reply);
+                self.step(Event::Requested { request, value }, None);
+            }
+        }
+        Ok(())
+    }
+
+    fn from_scheduler(&mut self, message: ToWorker) -> Result<(), Failure> {
+        match message {
+            ToWorker::Run { task, attempt, layer, index, payload, inputs } => {
+                let class = self
+                    .state
+                    .functions
+                    .get(&(task.graph, layer))
+                    .map_or(SlotClass::Native, |sent| sent.function.class);
+                let mut ids = Vec::with_capacity(inputs.len());
+                let mut sources = Vec::with_capacity(inputs.len());
+                for (input, from) in inputs {
+                    ids.push(input);
+                    let source = match from {
+                        InputFrom::Here => Source::Here,
+                        InputFrom::Peer(peer) => Source::Peer(peer),
+                        InputFrom::Inline(bytes) => {
+                            if self.state.store.get(input).is_none() {
+                                self.state.store.insert(input, Stored::Inline(bytes.into()));
+                            }
+                            Source::Inline
+                        }
+                    };
+                    sources.push((input, source));
+                }
+                self.state.given.insert(task, Given { attempt, layer, index, payload, inputs: ids });
+                self.step(Event::Run { task, attempt, class, inputs: sources }, None);
+            }
+            ToWorker::Function { graph, layer, prefix, shape, class, function } => {
+                let function = LayerFunction::new(prefix, shape, class, function.codec, function.shared.into());
+                let sent = Sent { function: Arc::new(function), informed: HashSet::new() };
+                self.state.functions.insert((graph, layer), sent);
+            }
+            ToWorker::Abandon { task, attempt } => {
+                self.step(Event::Abandon { task, attempt }, None);
+                if self.state.given.get(&task).is_some_and(|given| given.attempt == attempt) {
+                    self.state.given.remove(&task);
+                }
+            }
+            ToWorker::Free { task } => self.step(Event::Free { value: task }, None),
+            ToWorker::Forget { graph } => {
+                self.state.functions.retain(|id, _| id.0 != graph);
+                for process in self.executors.values_mut() {
+                    process.outbox.push(ToExecutor::Forget { graph });
+                }
+            }
+            ToWorker::Peers { joined, left } => {
+                for worker in left {
+                    if let Some(address) = self.state.peers.remove(&worker) {
+                        self.fetcher.forget(&address);
+                    }
+                }
+                self.state.peers.extend(joined);
+            }
+            ToWorker::Welcome { .. } => {}
+            ToWorker::Retire { reason } => {
+                return Err(Failure::new(ErrorKind::Io, format!("the scheduler sent us away: {reason}")));
+            }
+        }
+        Ok(())
+    }
+
+    fn from_executor(&mut self, executor: ExecutorId, message: FromExecutor) {
+        match message {
+            FromExecutor::Ready => {
+                self.state.stillborn = 0;
+                if let Some(process) = self.executors.get_mut(&executor) {
+                    process.ready = true;
+                }
+                let threads = self.options.executor_threads;
+                self.step(Event::ExecutorReady { executor, threads }, None);
+            }
+            FromExecutor::Finished { task, attempt, size_bytes, duration_us, inline } => {
+                if let Some(bytes) = &inline
+                    && self.state.store.get(task).is_none()
+                {
+                    self.state.store.insert(task, Stored::Inline(bytes.clone().into()));
+                }
+                let event = Event::PythonFinished {
+                    executor,
+                    task,
+                    attempt,
+                    size_bytes,
+                    duration_us,
+                    inline: inline.is_some(),
+                };
+                self.step(event, Some(Answer::Finished { size_bytes, duration_us, inline }));
+            }
+            FromExecutor::Failed { task, attempt, failure } => {
+                self.step(Event::PythonFailed { executor, task, attempt }, Some(Answer::Failed(failure)));
+            }
+            FromExecutor::ExportFailed { task, message } => {
+                self.state.unusable = Some(message);
+                self.step(Event::ExportFailed { executor, value: task }, None);
+                self.state.unusable = None;
+            }
+        }
+    }
+
+    fn executor_died(&mut self, executor: ExecutorId, how: String) -> Result<(), Failure> {
+        let Some(process) = self.executors.remove(&executor) else { return Ok(()) };
+        tracing::warn!(executor = executor.0, how, "an executor died");
+        if !process.ready {
+            self.state.stillborn += 1;
+            if self.state.stillborn >= STILLBORN_MAX {
+                return Err(Failure::new(ErrorKind::Io, format!("executors die before they are ready: {how}")));
+            }
+        }
+        for sent in self.state.functions.values_mut() {
+            sent.informed.remove(&executor);
+        }
+        self.state.deaths.insert(executor, how);
+        self.step(Event::ExecutorDied { executor, running: None }, None);
+        self.state.deaths.remove(&executor);
+        let id = ExecutorId(self.state.next_executor);
+        self.state.next_executor += 1;
+        let process = process::start(id, &self.options, &self.events)?;
+        self.executors.insert(id, process);
+        Ok(())
+    }
+
+    fn step(&mut self, event: Event, mut answer: Option<Answer>) {
+        let mut instructions = std::mem::take(&mut self.state.instructions);
+        self.state.machine.step(event, &mut instructions);
+        for instruction in instructions.drain(..) {
+            self.obey(instruction, &mut answer);
+        }
+        self.state.instructions = instructions;
+    }
+
+    fn obey(&mut self, instruction: Instruction, answer: &mut Option<Answer>) {
+        match instruction {
+            Instruction::RunPython { executor, task, inputs, .. } => self.run_python(executor, task, inputs),
+            Instruction::Report { task, attempt } => {
+                self.state.given.remove(&task);
+                match answer.take() {
+                    Some(Answer::Finished { size_bytes, duration_us, inline }) => {
+                        self.state.outbox.push(FromWorker::Finished { task, attempt, size_bytes, duration_us, inline });
+                    }
+                    Some(Answer::Failed(failure)) => {
+                        self.state.outbox.push(FromWorker::Failed { task, attempt, died: false, failure });
+                    }
+                    None => {}
+                }
+            }
+            Instruction::RunNative { task, attempt } => self.run_native(task, attempt),
+            Instruction::Drop { value } => self.state.store.remove(value),
+            Instruction::Fetch { value, peer } => {
+                let address = self.state.peers.get(&peer).cloned();
+                data::fetch(&self.data, &self.fetcher, address, value, self.events.clone());
+            }
+            Instruction::Export { executor, value } => self.tell(executor, ToExecutor::Export { task: value }),
+            Instruction::AbandonIn { executor, task, attempt } => {
+                self.tell(executor, ToExecutor::Abandon { task, attempt });
+            }
+            Instruction::FreeIn { executor, value } => self.tell(executor, ToExecutor::Free { task: value }),
+            Instruction::ReportDeath { executor, task, attempt } => {
+                let how = self.state.deaths.get(&executor).cloned().unwrap_or_else(|| "its executor died".into());
+                let mut failure = FailureMessage::new(ErrorKind::Killed, how);
+                failure.key = self.state.given.remove(&task).and_then(|given| {
+                    Some(self.state.functions.get(&(task.graph, given.layer))?.function.key(given.index))
+                });
+                self.state.outbox.push(FromWorker::Failed { task, attempt, died: true, failure });
+            }
+            Instruction::ReportMissing { task, attempt, input, holder } => {
+                self.state.given.remove(&task);
+                self.state.outbox.push(FromWorker::InputMissing { task, attempt, input, holder });
+            }
+            Instruction::ReportUnusable { task, attempt, input } => {
+                let why = self.state.unusable.clone().unwrap_or_else(|| "it can't be turned into bytes".into());
+                let text = format!(
+                    "an input of the task (task {input}) can't leave the process that it lives in: {why}\nhint: return \
+                     something that can be pickled, or make and use it within one task"
+                );
+                let mut failure = FailureMessage::new(ErrorKind::Type, text);
+                failure.key = self.state.given.remove(&task).and_then(|given| {
+                    Some(self.state.functions.get(&(task.graph, given.layer))?.function.key(given.index))
+                });
+                self.state.outbox.push(FromWorker::Failed { task, attempt, died: false, failure });
+            }
+            Instruction::ReportCopied { value } => self.state.outbox.push(FromWorker::Copied { task: value }),
+            Instruction::ReportDropped { value } => self.state.outbox.push(FromWorker::Dropped { task: value }),
+            Instruction::Serve { request, value } => {
+                if let Some(reply) = self.state.replies.remove(&request) {
+                    let stored = self.state.store.get(value).cloned();
+                    // Whoever asked may have stopped waiting.
+                    let _ = reply.send(stored.ok_or_else(|| format!("the value of task {value} is not in the store")));
+                }
+            }
+            Instruction::Refuse { request, value } => {
+                if let Some(reply) = self.state.replies.remove(&request) {
+                    let text = match &self.state.unusable {
+                        Some(why) => format!("{UNUSABLE}{why}"),
+                        None => format!("the value of task {value} is not held here"),
+                    };
+                    let _ = reply.send(Err(text));
+                }
+            }
+        }
+    }
+
+    fn tell(&mut self, executor: ExecutorId, message: ToExecutor) {
+        if let Some(process) = self.executors.get_mut(&executor) {
+            process.outbox.push(message);
+        }
+    }
+
+    fn run_native(&mut self, task: TaskId, attempt: Attempt) {
+        let job = self.state.given.get(&task).and_then(|given| {
+            let layer = self.state.functions.get(&(task.graph, given.layer))?.function.clone();
+            let inputs =
+                given.inputs.iter().map(|&input| self.state.store.get(input).cloned()).collect::<Option<_>>()?;
+            Some(NativeJob { task, attempt, layer, index: given.index, payload: given.payload.clone(), inputs })
+        });
+        match job {
+            Some(job) => self.native.push(job),
+            None => {
+                let result = Err(Failure::internal(format!("task {task} was run without its function or inputs")));
+                let _ = self.events.send(NodeEvent::NativeDone { task, attempt, result, duration_us: 0 });
+            }
+        }
+    }
+
+    fn run_python(&mut self, executor: ExecutorId, task: TaskId, inputs: Vec<(TaskId, Delivery)>) {
+        let (Some(process), Some(given)) = (self.executors.get_mut(&executor), self.state.given.get(&task)) else {
+            return;
+        };
+        if let Some(sent) = self.state.functions.get_mut(&(task.graph, given.layer))
+            && sent.informed.insert(executor)
+        {
+            process.outbox.push(ToExecutor::Function {
+                graph: task.graph,
+                layer: given.layer,
+                prefix: sent.function.prefix.clone(),
+                shape: sent.function.shape.clone(),
+                codec: sent.function.codec.clone(),
+                shared: sent.function.shared.to_vec(),
+            });
+        }
+        let mut with_values = Vec::with_capacity(inputs.len());
+        for (input, delivery) in inputs {
+            let bytes = match delivery {
+                Delivery::Live => None,
+                Delivery::Inline => self.state.store.get(input).and_then(inline_bytes),
+                Delivery::Sent => {
+                    if let Some(frames) = self.state.store.get(input).and_then(|stored| stored.to_frames().ok()) {
+                        process.send_value(Frame::Value(input, frames));
+                    }
+                    None
+                }
+            };
+            with_values.push((input, bytes));
+        }
+        process.outbox.push(ToExecutor::Run {
+            task,
+            attempt: given.attempt,
+            layer: given.layer,
+            index: given.index,
+            payload: given.payload.clone(),
+            inputs: with_values,
+        });
+    }
+}
+
+fn inline_bytes(stored: &Stored) -> Option<Vec<u8>> {
+    if let Stored::Inline(bytes) = stored {
+        return Some(bytes.to_vec());
+    }
+    let frames: Frames = stored.to_frames().ok()?;
+    let mut bytes = Vec::new();
+    frames.write_to(&mut bytes);
+    Some(bytes)
+}

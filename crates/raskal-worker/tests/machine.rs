@@ -1,0 +1,257 @@
+//! A worker's machine as its shell drives it: every way in which inputs, answers and losses can come.
+
+use raskal_types::{Attempt, GraphId, SlotClass, TaskId, WorkerId};
+use raskal_worker::{Delivery, Event, ExecutorId, Instruction, Source, Worker};
+
+const ME: WorkerId = WorkerId(7);
+const PEER: WorkerId = WorkerId(8);
+const FIRST: Attempt = Attempt(1);
+
+fn task(index: u32) -> TaskId {
+    TaskId { graph: GraphId(0), index }
+}
+
+struct Node(Worker);
+
+impl Node {
+    /// A node with one native slot and `executors` executors of one thread.
+    fn new(executors: u32) -> Node {
+        let mut node = Node(Worker::new(ME, 1));
+        for executor in 0..executors {
+            node.on(Event::ExecutorReady { executor: ExecutorId(executor), threads: 1 });
+        }
+        node
+    }
+
+    fn on(&mut self, event: Event) -> Vec<Instruction> {
+        let mut out = Vec::new();
+        self.0.step(event, &mut out);
+        out
+    }
+
+    fn run(&mut self, index: u32, class: SlotClass, inputs: &[(u32, Source)]) -> Vec<Instruction> {
+        let inputs = inputs.iter().map(|&(input, source)| (task(input), source)).collect();
+        self.on(Event::Run { task: task(index), attempt: FIRST, class, inputs })
+    }
+
+    fn python_finished(&mut self, executor: u32, index: u32, size_bytes: u64, inline: bool) -> Vec<Instruction> {
+        let executor = ExecutorId(executor);
+        self.on(Event::PythonFinished {
+            executor,
+            task: task(index),
+            attempt: FIRST,
+            size_bytes,
+            duration_us: 3,
+            inline,
+        })
+    }
+}
+
+fn report(index: u32) -> Instruction {
+    Instruction::Report { task: task(index), attempt: FIRST }
+}
+
+fn run_python(executor: u32, index: u32, inputs: &[(u32, Delivery)]) -> Instruction {
+    let inputs = inputs.iter().map(|&(input, delivery)| (task(input), delivery)).collect();
+    Instruction::RunPython { executor: ExecutorId(executor), task: task(index), attempt: FIRST, inputs }
+}
+
+#[test]
+fn native_tasks_wait_for_a_slot_in_the_order_of_arrival() {
+    let mut node = Node::new(0);
+    assert_eq!(node.run(0, SlotClass::Native, &[]), [Instruction::RunNative { task: task(0), attempt: FIRST }]);
+    assert!(node.run(1, SlotClass::Native, &[]).is_empty());
+    let out = node.on(Event::NativeFinished { task: task(0), attempt: FIRST, size_bytes: 8 });
+    assert_eq!(out, [report(0), Instruction::RunNative { task: task(1), attempt: FIRST }]);
+}
+
+#[test]
+fn an_input_at_a_peer_is_fetched_once_for_all_who_need_it() {
+    let mut node = Node::new(1);
+    let fetch = Instruction::Fetch { value: task(0), peer: PEER };
+    assert_eq!(node.run(1, SlotClass::Python, &[(0, Source::Peer(PEER))]), [fetch]);
+    assert!(node.run(2, SlotClass::Native, &[(0, Source::Peer(PEER))]).is_empty());
+    let out = node.on(Event::Fetched { value: task(0), size_bytes: 1 << 20 });
+    assert_eq!(
+        out,
+        [
+            Instruction::ReportCopied { value: task(0) },
+            Instruction::RunNative { task: task(2), attempt: FIRST },
+            run_python(0, 1, &[(0, Delivery::Sent)]),
+        ]
+    );
+}
+
+#[test]
+fn a_fetch_that_fails_gives_every_task_that_waits_back() {
+    let mut node = Node::new(1);
+    node.run(1, SlotClass::Python, &[(0, Source::Peer(PEER))]);
+    node.run(2, SlotClass::Python, &[(0, Source::Peer(PEER))]);
+    let missing =
+        |index| Instruction::ReportMissing { task: task(index), attempt: FIRST, input: task(0), holder: PEER };
+    assert_eq!(node.on(Event::FetchFailed { value: task(0), unusable: false }), [missing(1), missing(2)]);
+    assert_eq!(node.0.load(), (0, 0, 0));
+}
+
+#[test]
+fn tasks_that_need_a_value_that_can_not_be_turned_into_bytes_fail_and_are_not_given_back() {
+    let mut node = Node::new(1);
+    node.run(1, SlotClass::Python, &[(0, Source::Peer(PEER))]);
+    let unusable = |index, input| Instruction::ReportUnusable { task: task(index), attempt: FIRST, input: task(input) };
+    assert_eq!(node.on(Event::FetchFailed { value: task(0), unusable: true }), [unusable(1, 0)]);
+    node.run(2, SlotClass::Python, &[]);
+    node.python_finished(0, 2, 100, false);
+    node.run(3, SlotClass::Native, &[(2, Source::Here)]);
+    node.on(Event::Requested { request: 1, value: task(2) });
+    let out = node.on(Event::ExportFailed { executor: ExecutorId(0), value: task(2) });
+    assert_eq!(out, [unusable(3, 2), Instruction::Refuse { request: 1, value: task(2) }]);
+}
+
+#[test]
+fn an_input_that_should_be_here_and_is_not_is_told_at_once() {
+    let out = Node::new(1).run(1, SlotClass::Python, &[(0, Source::Here)]);
+    assert_eq!(out, [Instruction::ReportMissing { task: task(1), attempt: FIRST, input: task(0), holder: ME }]);
+}
+
+#[test]
+fn a_small_input_that_came_along_is_dropped_with_its_last_user() {
+    let mut node = Node::new(1);
+    assert_eq!(node.run(1, SlotClass::Python, &[(0, Source::Inline)]), [run_python(0, 1, &[(0, Delivery::Inline)])]);
+    node.run(2, SlotClass::Python, &[(0, Source::Inline)]);
+    assert_eq!(node.python_finished(0, 1, 28, true)[0], report(1));
+    assert_eq!(node.python_finished(0, 2, 28, true), [Instruction::Drop { value: task(0) }, report(2)]);
+}
+
+#[test]
+fn a_task_runs_in_the_executor_that_holds_its_inputs() {
+    let mut node = Node::new(2);
+    node.run(0, SlotClass::Python, &[]);
+    node.run(1, SlotClass::Python, &[]);
+    node.python_finished(0, 0, 10, false);
+    node.python_finished(1, 1, 1 << 20, false);
+    // The larger input is in executor 1; the other one must come from executor 0 by way of the store.
+    let out = node.run(2, SlotClass::Python, &[(0, Source::Here), (1, Source::Here)]);
+    assert_eq!(out, [Instruction::Export { executor: ExecutorId(0), value: task(0) }]);
+    let out = node.on(Event::Exported { executor: ExecutorId(0), value: task(0) });
+    assert_eq!(out, [run_python(1, 2, &[(0, Delivery::Inline), (1, Delivery::Live)])]);
+}
+
+#[test]
+fn a_native_task_waits_for_the_bytes_of_a_python_value() {
+    let mut node = Node::new(1);
+    node.run(0, SlotClass::Python, &[]);
+    node.python_finished(0, 0, 1 << 20, false);
+    let export = Instruction::Export { executor: ExecutorId(0), value: task(0) };
+    assert_eq!(node.run(1, SlotClass::Native, &[(0, Source::Here)]), [export]);
+    let out = node.on(Event::Exported { executor: ExecutorId(0), value: task(0) });
+    assert_eq!(out, [Instruction::RunNative { task: task(1), attempt: FIRST }]);
+}
+
+#[test]
+fn a_request_from_outside_is_answered_from_wherever_the_value_is() {
+    let mut node = Node::new(1);
+    node.run(0, SlotClass::Python, &[]);
+    node.python_finished(0, 0, 1 << 20, false);
+    let export = Instruction::Export { executor: ExecutorId(0), value: task(0) };
+    assert_eq!(node.on(Event::Requested { request: 1, value: task(0) }), [export]);
+    assert!(node.on(Event::Requested { request: 2, value: task(0) }).is_empty(), "it is on its way");
+    let serve = |request| Instruction::Serve { request, value: task(0) };
+    assert_eq!(node.on(Event::Exported { executor: ExecutorId(0), value: task(0) }), [serve(1), serve(2)]);
+    assert_eq!(node.on(Event::Requested { request: 3, value: task(0) }), [serve(3)]);
+    assert_eq!(
+        node.on(Event::Requested { request: 4, value: task(9) }),
+        [Instruction::Refuse { request: 4, value: task(9) }]
+    );
+}
+
+#[test]
+fn an_executor_that_dies_takes_the_running_task_and_its_values_with_it() {
+    let mut node = Node::new(1);
+    node.run(0, SlotClass::Python, &[]);
+    node.python_finished(0, 0, 1 << 20, false);
+    node.run(1, SlotClass::Python, &[]);
+    node.run(2, SlotClass::Python, &[]);
+    let out = node.on(Event::ExecutorDied { executor: ExecutorId(0), running: Some(vec![task(1)]) });
+    assert_eq!(
+        out,
+        [
+            Instruction::ReportDeath { executor: ExecutorId(0), task: task(1), attempt: FIRST },
+            Instruction::ReportDropped { value: task(0) },
+        ]
+    );
+    // The task that was only queued there runs in the next one, without having died.
+    let out = node.on(Event::ExecutorReady { executor: ExecutorId(1), threads: 1 });
+    assert_eq!(out, [run_python(1, 2, &[])]);
+}
+
+#[test]
+fn a_task_whose_input_died_with_its_executor_is_given_back() {
+    let mut node = Node::new(1);
+    node.run(0, SlotClass::Python, &[]);
+    node.python_finished(0, 0, 1 << 20, false);
+    // It waits for another input while the first one goes.
+    node.run(2, SlotClass::Python, &[(0, Source::Here), (1, Source::Peer(PEER))]);
+    node.on(Event::ExecutorDied { executor: ExecutorId(0), running: None });
+    let out = node.on(Event::Fetched { value: task(1), size_bytes: 5 });
+    let missing = Instruction::ReportMissing { task: task(2), attempt: FIRST, input: task(0), holder: ME };
+    assert_eq!(out, [Instruction::ReportCopied { value: task(1) }, missing]);
+}
+
+#[test]
+fn an_abandoned_task_answers_to_nobody_and_leaves_nothing() {
+    let mut node = Node::new(1);
+    node.run(0, SlotClass::Python, &[]);
+    let out = node.on(Event::Abandon { task: task(0), attempt: FIRST });
+    assert_eq!(out, [Instruction::AbandonIn { executor: ExecutorId(0), task: task(0), attempt: FIRST }]);
+    let free = Instruction::FreeIn { executor: ExecutorId(0), value: task(0) };
+    assert_eq!(node.python_finished(0, 0, 1 << 20, false), [free]);
+    assert_eq!(node.0.load(), (0, 0, 0));
+}
+
+#[test]
+fn the_answer_of_an_earlier_run_does_not_count_for_a_later_one() {
+    let mut node = Node::new(1);
+    node.run(0, SlotClass::Python, &[]);
+    node.on(Event::Abandon { task: task(0), attempt: FIRST });
+    let again = Event::Run { task: task(0), attempt: Attempt(2), class: SlotClass::Python, inputs: vec![] };
+    assert!(node.on(again).is_empty(), "the executor is still busy with the earlier run");
+    let out = node.python_finished(0, 0, 1 << 20, false);
+    let [Instruction::FreeIn { .. }, Instruction::RunPython { attempt, .. }] = out[..] else { panic!("{out:?}") };
+    assert_eq!(attempt, Attempt(2));
+}
+
+#[test]
+fn freed_values_are_forgotten_wherever_they_are() {
+    let mut node = Node::new(1);
+    node.run(0, SlotClass::Python, &[]);
+    node.python_finished(0, 0, 1 << 20, false);
+    node.on(Event::Requested { request: 1, value: task(0) });
+    node.on(Event::Exported { executor: ExecutorId(0), value: task(0) });
+    let out = node.on(Event::Free { value: task(0) });
+    let free = Instruction::FreeIn { executor: ExecutorId(0), value: task(0) };
+    assert_eq!(out, [Instruction::Drop { value: task(0) }, free]);
+    assert!(node.on(Event::Free { value: task(0) }).is_empty(), "twice does no harm");
+}
+
+#[test]
+fn short_tasks_are_sent_ahead_and_long_ones_are_not() {
+    let mut node = Node::new(1);
+    node.run(0, SlotClass::Python, &[]);
+    node.python_finished(0, 0, 28, true);
+    let sent: usize = (1..50).map(|index| node.run(index, SlotClass::Python, &[]).len()).sum();
+    assert_eq!(sent, 49, "tasks of 3 us wait in the executor, not here");
+    let mut node = Node::new(1);
+    node.run(0, SlotClass::Python, &[]);
+    let executor = ExecutorId(0);
+    let long = Event::PythonFinished {
+        executor,
+        task: task(0),
+        attempt: FIRST,
+        size_bytes: 1,
+        duration_us: 1_000_000,
+        inline: true,
+    };
+    node.on(long);
+    let sent: usize = (1..50).map(|index| node.run(index, SlotClass::Python, &[]).len()).sum();
+    assert_eq!(sent, 1, "tasks of 1 s wait here, where another executor may take them");
+}

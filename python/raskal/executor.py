@@ -1,0 +1,29 @@
+"""An executor process: runs the Python tasks of a node.
+
+Started by the node runtime (`raskal.node`) with a pipe as standard input; start reading in
+``crates/raskal-py/src/executor.rs``. It never talks to the scheduler.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+
+__all__ = ["main"]
+
+
+def main() -> None:
+    """Run tasks until the node is gone."""
+    # An interrupt typed at a terminal reaches every process of it; the node decides when executors end.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Scripts that are started as a worker's user would start them find modules beside them.
+    if "" not in sys.path:
+        sys.path.insert(0, "")
+    from raskal._raskal import run_executor
+
+    run_executor(int(os.environ.get("RASKAL_EXECUTOR_THREADS", "1")))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,98 @@
+"""A node: the process that `raskal worker` runs on each host.
+
+Start at `main`. It reads the command line and hands over to ``crates/raskal-runtime/src/node``, which never touches
+Python: tasks run in executor processes (`raskal.executor`) that the node starts and watches.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+__all__ = ["main"]
+
+_UNITS = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
+
+
+def _bytes(text: str) -> int:
+    """A size such as ``4GB`` or ``512 MiB`` in bytes."""
+    stripped = text.strip().lower()
+    digits = stripped.rstrip("bkmgi ")
+    unit = stripped[len(digits) :].strip()
+    try:
+        return int(float(digits) * _UNITS[unit])
+    except (KeyError, ValueError):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a size: write for example 4GB or 512MiB") from None
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="raskal worker", description="Run tasks for a scheduler.")
+    parser.add_argument("address", nargs="?", help="the scheduler's address, such as tls://127.0.0.1:8786")
+    parser.add_argument("--scheduler-file", help="the file that the scheduler wrote: address, certificate and token")
+    parser.add_argument("--name", help="a name for people; by default made from host and process")
+    parser.add_argument("--host", help="the host under which peers and clients reach this worker")
+    parser.add_argument("--nworkers", type=int, default=1, help="executor processes (default: 1)")
+    parser.add_argument("--nthreads", type=int, help="threads of each (default: the cores, shared among them)")
+    parser.add_argument("--native-threads", type=int, help="native tasks at a time (default: as many as Python tasks)")
+    parser.add_argument("--memory-limit", type=_bytes, default=0, help="memory budget, such as 4GB (default: none)")
+    parser.add_argument("--death-timeout", type=float, default=30.0, help="seconds to try to reach the scheduler")
+    parser.add_argument("--tls-cert", help="a certificate of one's own (PEM)")
+    parser.add_argument("--tls-key", help="its key (PEM)")
+    parser.add_argument("--tls-ca-file", help="the authority that signs the cluster's certificates (PEM)")
+    parser.add_argument("--insecure", action="store_true", help="no encryption, no token: tcp:// addresses only")
+    parser.add_argument("--end-with-stdin", action="store_true", help="end when the standard input ends")
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a node until its scheduler is gone.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        The command line; by default the process's own.
+
+    Returns
+    -------
+    int
+        The exit code.
+    """
+    options = _parser().parse_args(arguments)
+    from raskal._raskal import run_node
+
+    threads = options.nthreads if options.nthreads is not None else max(1, _cores() // max(1, options.nworkers))
+    file = options.scheduler_file
+    if file is None and options.address is None:
+        file = os.environ.get("RASKAL_SCHEDULER_FILE") or None
+    try:
+        run_node(
+            executor_command=[sys.executable, "-m", "raskal.executor"],
+            address=options.address,
+            scheduler_file=file,
+            name=options.name,
+            host=options.host,
+            executors=options.nworkers,
+            threads=threads,
+            native_threads=options.native_threads,
+            memory_limit=options.memory_limit,
+            connect_timeout=options.death_timeout,
+            end_with_stdin=options.end_with_stdin,
+            tls_cert=options.tls_cert,
+            tls_key=options.tls_key,
+            tls_ca_file=options.tls_ca_file,
+            insecure=options.insecure,
+        )
+    except Exception as error:
+        print(f"raskal worker: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,66 @@
+"""Collections computed on a cluster: the answers are those of the threads of this process."""
+
+from __future__ import annotations
+
+import operator
+import os
+
+import raskal
+from raskal.distributed import Future, wait
+
+
+def increment(x):
+    return x + 1
+
+
+def double(x):
+    return 2 * x
+
+
+def draw(count):
+    parts = [raskal.delayed(increment)(n) for n in range(count)]
+    sums = [raskal.delayed(sum)(parts[at : at + 7]) for at in range(0, count, 7)]
+    return raskal.delayed(max)([raskal.delayed(double)(part) for part in sums])
+
+
+def test_a_delayed_graph_runs_on_the_cluster(client):
+    assert draw(100).compute() == draw(100).compute(scheduler="threads")
+    assert raskal.delayed(os.getpid)().compute() != os.getpid()
+
+
+def test_several_results_at_once(client):
+    x = raskal.delayed(increment)(1)
+    assert raskal.compute(x, [x + 1, {"a": x}], 7) == (2, [3, {"a": 2}], 7)
+
+
+def test_many_small_tasks(client):
+    total = raskal.delayed(sum)([raskal.delayed(operator.add)(n, 1) for n in range(5_000)])
+    assert total.compute() == sum(range(1, 5_001))
+
+
+def test_client_compute_gives_futures(client):
+    future = client.compute(draw(20))
+    assert isinstance(future, Future)
+    assert future.result() == draw(20).compute(scheduler="sync")
+    one, two = client.compute([draw(3), draw(4)])
+    wait([one, two])
+    assert client.compute(draw(5), sync=True) == draw(5).compute(scheduler="sync")
+
+
+def test_persisted_parts_stay_on_the_cluster(client):
+    kept = draw(30).persist()
+    assert kept.compute() == draw(30).compute(scheduler="sync")
+    assert raskal.delayed(double)(kept).compute() == 2 * draw(30).compute(scheduler="sync")
+
+
+def test_futures_and_lazy_values_mix(client):
+    future = client.submit(increment, 10)
+    lazy = raskal.delayed(operator.mul)(future, raskal.delayed(increment)(1))
+    assert lazy.compute() == 22
+    assert client.submit(increment, lazy).result() == 23
+
+
+def test_a_user_can_name_tasks(client):
+    future = client.submit(increment, 1, key="my-own-key")
+    assert future.key == "my-own-key"
+    assert future.result() == 2
