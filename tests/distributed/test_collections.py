@@ -5,7 +5,10 @@ from __future__ import annotations
 import operator
 import os
 
+import numpy as np
+
 import raskal
+import raskal.array
 from raskal.distributed import Future, wait
 
 
@@ -64,3 +67,12 @@ def test_a_user_can_name_tasks(client):
     future = client.submit(increment, 1, key="my-own-key")
     assert future.key == "my-own-key"
     assert future.result() == 2
+
+
+def test_arrays_run_on_the_cluster(client):
+    x = raskal.array.arange(10_000, chunks=1_000).reshape(100, 100)
+    y = (x + x.T).rechunk((25, 100))
+    result = (y.sum(axis=0) - 1).max()
+    expected = np.arange(10_000).reshape(100, 100)
+    assert int(result.compute()) == ((expected + expected.T).sum(axis=0) - 1).max()
+    np.testing.assert_array_equal(y.map_blocks(lambda block: block * 2).compute(), 2 * (expected + expected.T))

@@ -17,7 +17,7 @@ use std::time::Duration;
 pub(crate) fn registry() -> FunctionRegistry {
     let mut registry = FunctionRegistry::new();
     raskal_runtime::program::register(&mut registry);
-    raskal_array::register(&mut registry);
+    crate::array::register_decoder(&mut registry);
     raskal_frame::stage::register(&mut registry);
     crate::function::register(&mut registry);
     registry
