@@ -55,14 +55,14 @@ fn slices_and_transpositions_are_read_where_they_lie() {
 fn an_expensive_result_that_two_kernels_read_is_computed_once() {
     let x = counted(&[4, 4], &[2, 2]);
     let y = x.unary(Unary::Exp).unwrap();
-    let centred = y.binary(Binary::Subtract, &y.mean(Some(&[0])).unwrap()).unwrap();
+    let centred = y.binary(Binary::Subtract, y.mean(Some(&[0])).unwrap()).unwrap();
     let names = |expr: &Expr| -> Vec<String> {
         let name = |prefix: &str| prefix.rsplit_once('-').unwrap().0.to_owned();
         Plan::of(expr, &NoHost).unwrap().steps.iter().map(|step| name(&step.prefix)).collect()
     };
     assert_eq!(names(&centred), ["from_block", "exp", "mean-partial", "mean", "subtract"]);
     let cheap = x.binary(Binary::Add, 1.0).unwrap();
-    let centred = cheap.binary(Binary::Subtract, &cheap.mean(Some(&[0])).unwrap()).unwrap();
+    let centred = cheap.binary(Binary::Subtract, cheap.mean(Some(&[0])).unwrap()).unwrap();
     assert_eq!(names(&centred), ["from_block", "mean-partial", "mean", "subtract"]);
     let column = |j: usize| (0..4).map(|i| (i * 4 + j) as f64 + 1.0).sum::<f64>() / 4.0;
     let expected: Vec<f64> = (0..16).map(|at| at as f64 + 1.0 - column(at % 4)).collect();
@@ -145,7 +145,7 @@ fn a_block_of_another_shape_than_announced_is_refused_with_both() {
 
 #[test]
 fn shapes_that_do_not_broadcast_are_shown() {
-    let error = counted(&[2, 3], &[2, 3]).binary(Binary::Add, &counted(&[4], &[4])).err().unwrap();
+    let error = counted(&[2, 3], &[2, 3]).binary(Binary::Add, counted(&[4], &[4])).err().unwrap();
     insta::assert_snapshot!(error, @r"
     add: operands could not be broadcast together with shapes (2, 3) (4,): lengths 3 and 4 of axis 1 differ and neither is 1
     hint: insert an axis with x[:, None], transpose, or slice one operand

@@ -321,7 +321,7 @@ class Array(NDArrayOperatorsMixin, Collection):
         Array
         """
         if len(axes) == 1 and (axes[0] is None or np.iterable(axes[0])):
-            axes = axes[0]
+            axes = () if axes[0] is None else tuple(axes[0])
         order = None if not axes else [axis + self.ndim if axis < 0 else axis for axis in axes]
         return Array(self._expr.transpose(order))
 
@@ -462,7 +462,9 @@ class Array(NDArrayOperatorsMixin, Collection):
         -------
         Array
         """
-        return np.conjugate(self) if self.dtype.kind == "c" else self
+        from raskal.array.ufunc import apply_ufunc
+
+        return apply_ufunc(np.conjugate, self) if self.dtype.kind == "c" else self
 
     def copy(self) -> Array:
         """The array itself: it is never written to.

@@ -34,7 +34,8 @@ class Products:
             self._ordered(part, order) for part, order in zip((blocks[:half], blocks[half:]), self.orders, strict=True)
         )
         plain = self.axes == ((1,), (0,)) and left[0].ndim == right[0].ndim == 2
-        total = scratch = None
+        total: Any = None
+        scratch: Any = None
         for a, b in zip(left, right, strict=True):
             if total is None:
                 total = np.dot(a, b) if plain else np.tensordot(a, b, self.axes)

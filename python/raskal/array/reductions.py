@@ -139,7 +139,7 @@ def tree_reduction(
     """A reduction by Python functions: of each block, then of the joined partial results."""
     along = tuple(axes)
     lengths = [(1,) * len(axis) if place in along else axis for place, axis in enumerate(a.chunks)]
-    every = list(range(a.ndim))
+    every: list[int | None] = list(range(a.ndim))
     partial = host(f"{name}-partial", Reduce(chunk, along), [(a._expr, every)], lengths, dtype, reason)
     kept = [axis for place, axis in enumerate(a.chunks) if place not in along]
     final = [(1,) if place in along else axis for place, axis in enumerate(a.chunks)] if keepdims else kept
@@ -308,7 +308,9 @@ def nanstd(
     -------
     Array
     """
-    return np.sqrt(nanvar(a, axis, dtype, keepdims, ddof, split_every, out))
+    from raskal.array.ufunc import apply_ufunc
+
+    return apply_ufunc(np.sqrt, nanvar(a, axis, dtype, keepdims, ddof, split_every, out))
 
 
 class _Accumulate:

@@ -75,7 +75,9 @@ def apply_ufunc(ufunc: np.ufunc, *args: Any, **kwargs: Any) -> Any:
         except NoKernel as error:
             reason = str(error)
     types = [_resolved(value) for value in operands]
-    wanted = {} if dtype is None else {"signature": (None,) * ufunc.nin + (np.dtype(dtype),) * ufunc.nout}
+    wanted: dict[str, Any] = (
+        {} if dtype is None else {"signature": (None,) * ufunc.nin + (np.dtype(dtype),) * ufunc.nout}
+    )
     resolved = ufunc.resolve_dtypes((*types, *[None] * ufunc.nout), **wanted)[ufunc.nin :]
     if dtype is not None:
         casting["dtype"] = np.dtype(dtype)

@@ -13,8 +13,7 @@ const LANES: usize = 16;
 pub(crate) fn sum_f64(values: &[f64]) -> f64 {
     let mut blocks = [0.0; 64];
     let mut used = 0;
-    let mut count = 0usize;
-    for block in values.chunks(BASE) {
+    for (number, block) in values.chunks(BASE).enumerate() {
         let mut lanes = [0.0; LANES];
         let mut groups = block.chunks_exact(LANES);
         for group in groups.by_ref() {
@@ -32,8 +31,7 @@ pub(crate) fn sum_f64(values: &[f64]) -> f64 {
         }
         total += lanes[0];
         // A binary counter: sums of 1, 2, 4... blocks wait for a partner of their own size.
-        count += 1;
-        let mut carry = count;
+        let mut carry = number + 1;
         while carry & 1 == 0 {
             used -= 1;
             total += blocks[used];
