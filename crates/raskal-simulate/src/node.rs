@@ -128,35 +128,42 @@ impl Node {
         self.start(out);
     }
 
-    /// A run ended.
+    /// A process died, and these values with it.
+    pub(crate) fn lose(&mut self, dropped: &[TaskId], out: &mut Vec<Deed>) {
+        for &task in dropped {
+            if self.values.remove(&task).is_some() {
+                out.push(Deed::Report(Event::Dropped { worker: self.id, task }));
+            }
+        }
+    }
+
+    /// A run ended. One that was abandoned meanwhile is not answered for, unless it could not be stopped in time and its
+    /// value is there all the same.
     pub(crate) fn ended(
         &mut self,
         task: TaskId,
         attempt: Attempt,
         class: SlotClass,
         outcome: Outcome,
-        dropped: &[TaskId],
+        stubborn: bool,
         out: &mut Vec<Deed>,
     ) {
-        self.running[self.lane(class)] -= 1;
         let worker = self.id;
-        for &task in dropped {
-            if self.values.remove(&task).is_some() {
-                out.push(Deed::Report(Event::Dropped { worker, task }));
-            }
-        }
-        if self.jobs.get(&task).is_some_and(|job| job.attempt == attempt) {
+        self.running[self.lane(class)] -= 1;
+        let known = self.jobs.get(&task).is_some_and(|job| job.attempt == attempt);
+        if known {
             self.jobs.remove(&task);
-            out.push(Deed::Report(match outcome {
-                Outcome::Value { value, duration_us } => {
-                    self.values.insert(task, value);
-                    // Not quite the same size each time: sizes are measured.
-                    let size_bytes = value % 10_000 + u64::from(attempt.0) * 300;
-                    Event::Finished { worker, task, attempt, size_bytes, duration_us }
-                }
-                Outcome::Raised => Event::Failed { worker, task, attempt, died: false },
-                Outcome::Died => Event::Failed { worker, task, attempt, died: true },
-            }));
+        }
+        match outcome {
+            Outcome::Value { value, duration_us } if known || stubborn => {
+                self.values.insert(task, value);
+                // Not quite the same size each time: sizes are measured.
+                let size_bytes = value % 10_000 + u64::from(attempt.0) * 300;
+                out.push(Deed::Report(Event::Finished { worker, task, attempt, size_bytes, duration_us }));
+            }
+            Outcome::Raised if known => out.push(Deed::Report(Event::Failed { worker, task, attempt, died: false })),
+            Outcome::Died if known => out.push(Deed::Report(Event::Failed { worker, task, attempt, died: true })),
+            _ => {}
         }
         self.start(out);
     }

@@ -15,6 +15,8 @@ pub struct Profile {
     pub raises: f64,
     /// That a process dies under a run, and takes some of its worker's values with it.
     pub deaths: f64,
+    /// That a value can't be got from a worker that has it.
+    pub unreachable: f64,
     /// That a graph imports results of earlier graphs.
     pub imports: f64,
     /// That some results of a graph are released, or all of them cancelled, before they are there.
@@ -32,12 +34,14 @@ impl Profile {
         crashes_max: 0,
         raises: 0.0,
         deaths: 0.0,
+        unreachable: 0.0,
         imports: 0.0,
         impatience: 0.0,
         vanishes: 0.0,
     };
     /// Workers crash and join, processes die.
-    pub const LOSSES: Profile = Profile { name: "losses", crashes_max: 6, deaths: 0.03, ..Profile::CALM };
+    pub const LOSSES: Profile =
+        Profile { name: "losses", crashes_max: 6, deaths: 0.03, unreachable: 0.03, ..Profile::CALM };
     /// Tasks raise, some of them until they run out of retries.
     pub const FAILURES: Profile =
         Profile { name: "failures", crashes_max: 1, raises: 0.1, deaths: 0.02, ..Profile::CALM };
@@ -52,6 +56,7 @@ impl Profile {
         crashes_max: 4,
         raises: 0.02,
         deaths: 0.02,
+        unreachable: 0.01,
         imports: 0.8,
         impatience: 0.3,
         vanishes: 0.1,

@@ -192,7 +192,9 @@ impl Simulation {
             Happening::Ordered(worker, order) => self.at_node(worker, |node, deeds| node.obey(order, deeds)),
             Happening::Answered(client, task, answer) => self.answered(client, task, answer),
             Happening::Fetched { worker, value, holder } => {
-                let got = self.nodes.get(&holder).and_then(|holder| holder.values.get(&value)).copied();
+                let reached = !self.rng.random_bool(self.profile.unreachable);
+                let holder = self.nodes.get(&holder).filter(|_| reached);
+                let got = holder.and_then(|holder| holder.values.get(&value)).copied();
                 self.at_node(worker, |node, deeds| node.fetched(value, got, deeds));
             }
             Happening::Ran { worker, task, attempt, outcome } => self.ran(worker, task, attempt, outcome),
@@ -335,7 +337,11 @@ impl Simulation {
             }
         }
         let class = class_of(&self.plans, task);
-        self.at_node(worker, |node, deeds| node.ended(task, attempt, class, outcome, &dropped, deeds));
+        let stubborn = self.rng.random_bool(0.2);
+        self.at_node(worker, |node, deeds| {
+            node.lose(&dropped, deeds);
+            node.ended(task, attempt, class, outcome, stubborn, deeds);
+        });
     }
 
     fn submit(&mut self, client: ClientId) {

@@ -1,0 +1,223 @@
+//! Defects that the simulator found, each told by the shortest story that shows it.
+
+use raskal_graph::{Csr, Edge, EdgeMap, Graph, Layer, LayerId};
+use raskal_scheduler::{Cause, Event, Instruction, Scheduler, Slots};
+use raskal_types::{Attempt, ClientId, GraphId, SlotClass, TaskId, WorkerId};
+use std::sync::Arc;
+
+/// A scheduler whose invariants are looked at after every step.
+#[derive(Default)]
+struct Machine(Scheduler);
+
+impl Machine {
+    fn step(&mut self, event: Event) -> Vec<Instruction> {
+        let mut out = Vec::new();
+        self.0.step(event, &mut out);
+        self.0.validate();
+        out
+    }
+
+    fn join(&mut self, worker: u32, slots: Slots) -> Vec<Instruction> {
+        self.step(Event::WorkerJoined { worker: WorkerId(worker), slots })
+    }
+
+    fn lose(&mut self, worker: u32) -> Vec<Instruction> {
+        self.step(Event::WorkerLost { worker: WorkerId(worker) })
+    }
+
+    fn submit(&mut self, graph: u32, layers: Graph, imports: Vec<(u32, TaskId)>, wanted: Vec<u32>) -> Vec<Instruction> {
+        let (graph, client, layers) = (GraphId(graph), ClientId(0), Arc::new(layers));
+        self.step(Event::Submit { graph, client, layers, imports, wanted })
+    }
+
+    fn finish(&mut self, worker: u32, task: TaskId, attempt: u32) -> Vec<Instruction> {
+        let (worker, attempt) = (WorkerId(worker), Attempt(attempt));
+        self.step(Event::Finished { worker, task, attempt, size_bytes: 1_000, duration_us: 10_000 })
+    }
+
+    fn fail(&mut self, worker: u32, task: TaskId, attempt: u32) -> Vec<Instruction> {
+        self.step(Event::Failed { worker: WorkerId(worker), task, attempt: Attempt(attempt), died: false })
+    }
+
+    fn release(&mut self, task: TaskId) -> Vec<Instruction> {
+        self.step(Event::Release { tasks: vec![task] })
+    }
+}
+
+fn task(graph: u32, index: u32) -> TaskId {
+    TaskId { graph: GraphId(graph), index }
+}
+
+/// A graph drawn by hand: for each task, which it takes.
+fn drawn(rows: &[&[u32]]) -> Graph {
+    let mut graph = Graph::new();
+    let layer = Layer::new("hand", vec![rows.len() as u32]);
+    graph.add_explicit(layer, Csr::from_rows(rows.iter().copied())).unwrap();
+    graph
+}
+
+/// One imported task, and one that takes it.
+fn importing() -> Graph {
+    let mut graph = Graph::new();
+    let imported = graph.add(Layer::new("imported", vec![1])).unwrap();
+    graph.add(Layer::new("use", vec![1]).edge(Edge::new(imported, EdgeMap::OneToOne))).unwrap();
+    graph
+}
+
+fn run(worker: u32, task: TaskId, attempt: u32) -> Instruction {
+    Instruction::Run { worker: WorkerId(worker), task, attempt: Attempt(attempt) }
+}
+
+fn free(worker: u32, task: TaskId) -> Instruction {
+    Instruction::Free { worker: WorkerId(worker), task }
+}
+
+/// The queue of shared slots holds both classes. A worker with Python slots only took a native task from it, which was
+/// then counted in the wrong lane.
+#[test]
+fn a_worker_of_python_slots_takes_no_native_task_from_shared_ones() {
+    let mut machine = Machine::default();
+    machine.join(0, Slots::Shared(1));
+    let mut graph = Graph::new();
+    let root = graph.add(Layer::new("root", vec![1]).class(SlotClass::Native)).unwrap();
+    graph.add(Layer::new("all", vec![4]).class(SlotClass::Native).edge(Edge::new(root, EdgeMap::All))).unwrap();
+    machine.submit(0, graph, vec![], vec![1, 2, 3, 4]);
+    assert_eq!(machine.finish(0, task(0, 0), 1), [run(0, task(0, 1), 1)]);
+    assert_eq!(machine.join(1, Slots::Separate { python: 2, native: 0 }), []);
+    assert_eq!(machine.join(2, Slots::Separate { python: 0, native: 1 }), []);
+    assert_eq!(machine.join(3, Slots::Shared(1)), [run(3, task(0, 4), 1)]);
+}
+
+/// Two results of one graph were imported, of which the first has no value any more. Its failure gave up the second
+/// before that was connected, and took a use from its source that was never counted.
+#[test]
+fn an_import_that_is_given_up_before_it_is_connected_takes_no_use_from_its_source() {
+    let mut machine = Machine::default();
+    machine.submit(0, drawn(&[&[]]), vec![], vec![0]);
+    let mut graph = Graph::new();
+    let imported = graph.add(Layer::new("imported", vec![2])).unwrap();
+    graph.add(Layer::new("use", vec![1]).edge(Edge::new(imported, EdgeMap::All))).unwrap();
+    let gone = task(7, 0);
+    let out = machine.submit(1, graph, vec![(0, gone), (1, task(0, 0))], vec![2]);
+    assert_eq!(out, [Instruction::Failed { client: ClientId(0), task: task(1, 2), cause: Cause::Lost(gone) }]);
+    assert_eq!(machine.join(0, Slots::Shared(1)), [run(0, task(0, 0), 1)]);
+}
+
+/// A third graph imports what the second one imported from the first. When the second was forgotten, nobody knew any
+/// more whose value the third had.
+#[test]
+fn an_import_of_an_import_outlives_the_graph_in_between() {
+    let mut machine = Machine::default();
+    machine.join(0, Slots::Shared(1));
+    machine.submit(0, drawn(&[&[]]), vec![], vec![0]);
+    machine.finish(0, task(0, 0), 1);
+    machine.submit(1, importing(), vec![(0, task(0, 0))], vec![0]);
+    assert_eq!(machine.submit(2, importing(), vec![(0, task(1, 0))], vec![1]), [run(0, task(2, 1), 1)]);
+    assert_eq!(machine.release(task(0, 0)), []);
+    assert_eq!(machine.release(task(1, 0)), [Instruction::Forget { graph: GraphId(1) }]);
+    assert_eq!(machine.0.inputs(task(2, 1))[0].task, task(0, 0));
+    machine.finish(0, task(2, 1), 1);
+    machine.release(task(2, 1));
+    assert_eq!(machine.0.graphs().count(), 0);
+}
+
+/// A graph names imports that nothing wanted needs. When it was forgotten, these were counted as imports that ended, and
+/// the lineage of their source went while another graph still needed it.
+#[test]
+fn an_unneeded_import_does_not_end_the_lineage_that_others_need() {
+    let mut machine = Machine::default();
+    machine.join(0, Slots::Shared(1));
+    machine.submit(0, drawn(&[&[]]), vec![], vec![0]);
+    machine.finish(0, task(0, 0), 1);
+    machine.submit(1, importing(), vec![(0, task(0, 0))], vec![1]);
+    let mut unused = Graph::new();
+    unused.add(Layer::new("imported", vec![1])).unwrap();
+    assert_eq!(machine.submit(2, unused, vec![(0, task(0, 0))], vec![]), [Instruction::Forget { graph: GraphId(2) }]);
+    machine.finish(0, task(1, 1), 1);
+    machine.release(task(0, 0));
+    assert_eq!(machine.0.graphs().count(), 2, "the first graph is what the second is made again from");
+    machine.lose(0);
+    assert_eq!(machine.join(1, Slots::Shared(1)), [run(1, task(0, 0), 2)]);
+}
+
+/// Two values were lost with their worker. One could not be made again, since what it takes had failed meanwhile; that
+/// gave up the other, which nothing else needed, before it was settled what the other waits for.
+#[test]
+fn a_failure_met_while_making_again_gives_up_only_what_was_counted() {
+    let mut machine = Machine::default();
+    let mut layers = drawn(&[&[], &[], &[1], &[0]]);
+    let takes = Csr::from_rows([&[2, 3][..], &[0]]);
+    let native = Layer::new("native", vec![2]).class(SlotClass::Native);
+    layers.add(native.edge(Edge::new(LayerId(0), EdgeMap::Explicit(takes)))).unwrap();
+    machine.submit(0, layers, vec![], vec![4, 5]);
+    // No native slots: 4 and 5 wait for a worker, and 0, 2 and 3 stay in memory for them.
+    let mut out = machine.join(0, Slots::Separate { python: 1, native: 0 });
+    while let [.., Instruction::Run { task, attempt, .. }] = out[..] {
+        out = machine.finish(0, task, attempt.0);
+    }
+    assert_eq!(machine.0.load(WorkerId(0)).1, 3);
+    let dropped = Event::Dropped { worker: WorkerId(0), task: task(0, 0) };
+    assert_eq!(machine.step(dropped), [run(0, task(0, 0), 2)]);
+    let failed =
+        |index| Instruction::Failed { client: ClientId(0), task: task(0, index), cause: Cause::Raised(task(0, 0)) };
+    assert!(machine.fail(0, task(0, 0), 2).contains(&failed(5)));
+    assert_eq!(machine.lose(0), [failed(4)]);
+    assert_eq!(machine.join(1, Slots::Shared(2)), []);
+    machine.release(task(0, 4));
+    assert_eq!(machine.release(task(0, 5)), [Instruction::Forget { graph: GraphId(0) }]);
+}
+
+/// A result was cancelled, and its task given to the same worker again before the answer of the first run arrived. The
+/// worker was told to forget the value, and may by then have made the new one.
+#[test]
+fn a_late_answer_frees_nothing_that_the_worker_is_making_again() {
+    let mut machine = Machine::default();
+    machine.join(0, Slots::Shared(1));
+    machine.submit(0, drawn(&[&[], &[0]]), vec![], vec![0, 1]);
+    machine.finish(0, task(0, 0), 1);
+    machine.submit(1, importing(), vec![(0, task(0, 1))], vec![1]);
+    machine.step(Event::Dropped { worker: WorkerId(0), task: task(0, 0) });
+    // The worker has the input already, as far as the scheduler can know; it says that it has not.
+    let missing = Event::InputMissing {
+        worker: WorkerId(0),
+        task: task(0, 1),
+        attempt: Attempt(1),
+        input: task(0, 0),
+        holder: WorkerId(0),
+    };
+    assert_eq!(machine.step(missing), [run(0, task(0, 0), 2)]);
+    // A copy from elsewhere comes to light: it is let be, since the value is being made here.
+    assert_eq!(machine.step(Event::Copied { worker: WorkerId(0), task: task(0, 0) }), []);
+    // The run makes no value: only now the copy goes.
+    let out = machine.fail(0, task(0, 0), 2);
+    assert!(out.contains(&free(0, task(0, 0))), "nobody knows of the copy, and it stays: {out:?}");
+}
+
+/// A holder was reported not to have a value, when in truth it could not be reached. It kept the value for ever.
+#[test]
+fn a_holder_that_is_said_to_lack_a_value_forgets_it() {
+    let mut machine = Machine::default();
+    machine.join(0, Slots::Shared(1));
+    machine.submit(0, drawn(&[&[], &[0]]), vec![], vec![1]);
+    assert_eq!(machine.finish(0, task(0, 0), 1), [run(0, task(0, 1), 1)]);
+    let (worker, holder) = (WorkerId(0), WorkerId(0));
+    let out =
+        machine.step(Event::InputMissing { worker, task: task(0, 1), attempt: Attempt(1), input: task(0, 0), holder });
+    assert_eq!(out, [free(0, task(0, 0)), run(0, task(0, 0), 2)]);
+}
+
+/// What was made again counted twice, so that a layer was further than it is long.
+#[test]
+fn values_made_again_count_once() {
+    let mut machine = Machine::default();
+    machine.join(0, Slots::Shared(1));
+    machine.submit(0, drawn(&[&[], &[0]]), vec![], vec![1]);
+    machine.finish(0, task(0, 0), 1);
+    machine.finish(0, task(0, 1), 1);
+    machine.lose(0);
+    machine.join(1, Slots::Shared(1));
+    machine.finish(1, task(0, 0), 2);
+    machine.finish(1, task(0, 1), 2);
+    let counts = machine.0.counts(GraphId(0))[0];
+    assert_eq!((counts.needed, counts.done), (2, 2));
+}
