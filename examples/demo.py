@@ -125,13 +125,18 @@ def on_cluster(size: Size, cluster: Cluster, answers: dict[str, Answer]) -> list
     return rows
 
 
+def longer(number: int) -> int:
+    """Call `f` twenty times: long enough for a worker to die in the middle."""
+    return sum(f(2_000 + number, y) for y in range(2_000, 2_020))
+
+
 def lose_a_worker(size: Size, cluster: Cluster) -> Row:
     """Kill one worker with SIGKILL when a tenth of the work is done: what it held is computed again elsewhere."""
     count = 400 if size.name == "full" else 100
-    expected = float(sum(f(2_000 + n, 2_001 + n) for n in range(count)))
+    expected = float(sum(map(longer, range(count))))
     with Client(cluster.address) as client:
         start = time.perf_counter()
-        futures = client.map(f, range(2_000, 2_000 + count), range(2_001, 2_001 + count))
+        futures = client.map(longer, range(count))
         total = client.submit(sum, futures)
         for done, _ in enumerate(as_completed(futures), start=1):
             if done == count // 10:
