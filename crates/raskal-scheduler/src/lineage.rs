@@ -45,6 +45,7 @@ impl Scheduler {
                 let Some(task) = self.task_of(rank) else { continue };
                 let Some(state) = self.graphs.get_mut(&task.graph) else { continue };
                 if let State::Ready(_) = state.tasks[task.index as usize].state {
+                    self.ready[state.class(task.index) as usize] -= 1;
                     state.tasks[task.index as usize].state = State::Waiting(0);
                     again.push(task);
                 }

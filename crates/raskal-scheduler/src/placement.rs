@@ -2,7 +2,7 @@
 //!
 //! A task with inputs goes to one of the few workers that hold the largest of them, or to one idle worker, whichever can
 //! begin it first. Roots are leased in contiguous ranges, so that neighbours are made together. A worker that runs out
-//! takes from the longest queue.
+//! takes from the longest queue of those that have no room.
 
 use crate::message::Instruction;
 use crate::scheduler::Scheduler;
@@ -18,6 +18,9 @@ const LEASE_MAX: usize = 256;
 /// Holders of inputs that are considered for a task.
 const CANDIDATES_MAX: usize = 4;
 
+/// Where a worker's next task comes from.
+type Source = fn(&mut Scheduler, WorkerId, usize, SlotClass) -> Option<Rank>;
+
 const CLASSES: [SlotClass; 2] = [SlotClass::Python, SlotClass::Native];
 
 impl Scheduler {
@@ -27,7 +30,11 @@ impl Scheduler {
         let chosen = self.choose(task, class);
         let Some(state) = self.graphs.get_mut(&task.graph) else { return };
         let rank = state.rank(task.graph, task.index);
-        state.tasks[task.index as usize].state = State::Ready(chosen.unwrap_or(ANYWHERE));
+        let own = &mut state.tasks[task.index as usize];
+        if !matches!(own.state, State::Ready(_)) {
+            self.ready[class as usize] += 1;
+        }
+        own.state = State::Ready(chosen.unwrap_or(ANYWHERE));
         match chosen.and_then(|worker| self.workers.get_mut(&worker)) {
             Some(worker) => {
                 let lane = worker.lane(class);
@@ -107,14 +114,26 @@ impl Scheduler {
         self.graphs.get(&task.graph).map_or(0, |state| u64::from(state.tasks[task.index as usize].size_units) * 256)
     }
 
-    /// Gives work to workers with free capacity, one task each in turn.
+    /// Gives work to workers with free capacity: first what is queued for them and roots, then what others can't begin.
     pub(crate) fn dispatch(&mut self, out: &mut Vec<Instruction>) {
-        while let Some(&first) = self.hungry.first() {
-            let mut next = Some(first);
-            let mut progress = false;
-            while let Some(worker) = next {
+        self.feed_in_turn(Scheduler::next_rank, out);
+        self.feed_in_turn(Scheduler::take_from_another, out);
+    }
+
+    /// Whether a task of `class` is ready that some worker can run. Asked first, so that an event that makes nothing ready
+    /// costs the same however many workers have nothing to do.
+    fn has_work(&self, class: SlotClass) -> bool {
+        self.ready[class as usize] > self.homeless[class as usize].len()
+    }
+
+    /// Gives each worker with free capacity one task in turn from `source`, until there are no more.
+    fn feed_in_turn(&mut self, source: Source, out: &mut Vec<Instruction>) {
+        let mut progress = true;
+        while std::mem::take(&mut progress) {
+            let mut next = self.hungry.first().copied();
+            while let Some(worker) = next.filter(|_| CLASSES.iter().any(|&class| self.has_work(class))) {
                 for class in CLASSES {
-                    progress |= self.feed(worker, class, out);
+                    progress |= self.feed(worker, class, source, out);
                 }
                 let full = self.workers.get(&worker).is_none_or(|state| {
                     CLASSES.iter().all(|&class| {
@@ -128,20 +147,17 @@ impl Scheduler {
                 next =
                     self.hungry.range((std::ops::Bound::Excluded(worker), std::ops::Bound::Unbounded)).next().copied();
             }
-            if !progress {
-                return;
-            }
         }
     }
 
     /// Gives a worker one task of `class`, if it has room for it and there is one.
-    fn feed(&mut self, id: WorkerId, class: SlotClass, out: &mut Vec<Instruction>) -> bool {
+    fn feed(&mut self, id: WorkerId, class: SlotClass, source: Source, out: &mut Vec<Instruction>) -> bool {
         let Some(worker) = self.workers.get(&id) else { return false };
         let lane = worker.lane(class);
-        if worker.lanes[lane].assigned >= worker.capacity(lane) {
+        if worker.lanes[lane].assigned >= worker.capacity(lane) || !(worker.shared || self.has_work(class)) {
             return false;
         }
-        while let Some(rank) = self.next_rank(id, lane, class) {
+        while let Some(rank) = source(self, id, lane, class) {
             let Some(task) = self.task_of(rank) else { continue };
             let Some(state) = self.graphs.get_mut(&task.graph) else { continue };
             let own = &mut state.tasks[task.index as usize];
@@ -149,6 +165,7 @@ impl Scheduler {
             own.state = State::Assigned(id);
             own.attempt += 1;
             let attempt = Attempt(own.attempt);
+            self.ready[state.class(task.index) as usize] -= 1;
             state.layer_state(task.index).running += 1;
             if let Some(worker) = self.workers.get_mut(&id) {
                 worker.lanes[lane].assigned += 1;
@@ -160,7 +177,7 @@ impl Scheduler {
         false
     }
 
-    /// The next task for a worker: of its own queue and lease whichever comes first, then a new lease, then another's.
+    /// The next task for a worker: of its own queue and lease whichever comes first, then of a new lease.
     fn next_rank(&mut self, id: WorkerId, lane: usize, class: SlotClass) -> Option<Rank> {
         let own = &mut self.workers.get_mut(&id)?.lanes[lane];
         let (ready, leased) = (own.ready.first().copied(), own.lease.front().copied());
@@ -173,7 +190,7 @@ impl Scheduler {
         if self.lease(id, lane, class) {
             return self.workers.get_mut(&id)?.lanes[lane].lease.pop_front();
         }
-        self.take_from_another(id, class)
+        None
     }
 
     /// Leases a worker the next roots; false if there are none.
@@ -206,14 +223,19 @@ impl Scheduler {
         true
     }
 
-    /// The last task in the longest queue of another worker.
-    fn take_from_another(&mut self, id: WorkerId, class: SlotClass) -> Option<Rank> {
+    /// The last task in the longest queue of a worker that has no room for it. One that has room begins its tasks itself,
+    /// where their inputs are.
+    fn take_from_another(&mut self, id: WorkerId, _lane: usize, class: SlotClass) -> Option<Rank> {
         if self.workers.len() == 1 {
             return None;
         }
         // Shared slots queue both classes together: only another worker of shared slots can take whatever comes.
         let shared = self.workers.get(&id)?.shared;
-        let length = |worker: &crate::worker::Worker| worker.lanes[worker.lane(class)].queued();
+        let length = |worker: &crate::worker::Worker| {
+            let lane = worker.lane(class);
+            let full = worker.lanes[lane].assigned >= worker.capacity(lane);
+            if full { worker.lanes[lane].queued() } else { 0 }
+        };
         let (&other, _) = self
             .workers
             .iter()

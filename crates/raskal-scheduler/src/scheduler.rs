@@ -46,6 +46,8 @@ pub struct Scheduler {
     pub(crate) roots: [Roots; 2],
     /// Ready tasks that no present worker can run, by class.
     pub(crate) homeless: [BTreeSet<Rank>; 2],
+    /// Number of ready tasks, wherever they are queued, by class.
+    pub(crate) ready: [usize; 2],
     /// Workers with free capacity.
     pub(crate) hungry: BTreeSet<WorkerId>,
     /// Buffers that are empty between steps.
@@ -173,6 +175,7 @@ impl Scheduler {
                 } else {
                     state.tasks[task as usize].state = State::Ready(ANYWHERE);
                     roots[state.class(task) as usize].push_back(order as u32);
+                    self.ready[state.class(task) as usize] += 1;
                 }
             }
         }
@@ -399,10 +402,13 @@ impl Scheduler {
         self.forget_if_done(task.graph, out);
     }
 
-    /// Takes a task out of the queue or from the worker that it is in.
+    /// Takes a task out of the queue or from the worker that it is in. The caller says at once what becomes of it.
     pub(crate) fn withdraw(&mut self, task: TaskId, out: &mut Vec<Instruction>) {
         let Some(state) = self.graphs.get_mut(&task.graph) else { return };
         let own = state.tasks[task.index as usize];
+        if let State::Ready(_) = own.state {
+            self.ready[state.class(task.index) as usize] -= 1;
+        }
         match own.state {
             State::Ready(worker) if worker != ANYWHERE => {
                 let (rank, class) = (state.rank(task.graph, task.index), state.class(task.index));

@@ -18,6 +18,7 @@ impl Scheduler {
         for lane in self.workers.values().flat_map(|worker| &worker.lanes) {
             roots.extend(&lane.lease);
         }
+        let mut ready = [0; 2];
         for (&graph, state) in &self.graphs {
             let importers = self.graphs.values().flat_map(|other| &other.sources).filter(|&&source| source == graph);
             assert_eq!(state.importers as usize, importers.count(), "imports from graph {graph}");
@@ -44,6 +45,7 @@ impl Scheduler {
                         assert!(count > 0, "{id} waits for nothing");
                     }
                     State::Ready(worker) => {
+                        ready[state.class(id.index) as usize] += 1;
                         assert_eq!(missing, 0, "{id} is ready, but {missing} inputs are missing");
                         if worker == ANYWHERE {
                             assert!(roots.contains(&state.rank(graph, id.index)), "{id} is in no queue of roots");
@@ -88,6 +90,7 @@ impl Scheduler {
             assert_eq!(state.live, live, "live tasks of graph {graph}");
             assert_eq!(self.counts(graph), counts, "what is told of the layers of graph {graph}");
         }
+        assert_eq!(self.ready, ready, "ready tasks by class");
         for (id, worker) in &self.workers {
             let given: u32 = worker.lanes.iter().map(|lane| lane.assigned).sum();
             assert_eq!(given as usize, worker.assigned.len(), "tasks given to worker {id}");
