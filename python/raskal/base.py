@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from uuid import uuid4
 
 from raskal import config
+from raskal._blas import one_thread
 from raskal._raskal import Delayed, ProgramBuilder, compute_local, lower_delayed, persist_local, stop_engines
 
 __all__ = [
@@ -215,6 +216,14 @@ def _watched(run: Callable[[Callable[..., None] | None], Any]) -> Any:
     return result
 
 
+def _run(run: Callable[[Callable[..., None] | None], Any], threads: int) -> Any:
+    """Run something on threads of this process."""
+    if threads < 2:
+        return _watched(run)
+    with one_thread():
+        return _watched(run)
+
+
 def compute(
     *args: Any,
     traverse: bool = True,
@@ -281,7 +290,7 @@ def compute(
         values = iter(client.compute_program(builder, wanted))
     else:
         threads = _threads(name, num_workers)
-        values = iter(_watched(lambda update: compute_local(builder, wanted, threads, update)))
+        values = iter(_run(lambda update: compute_local(builder, wanted, threads, update), threads))
     results = iter(
         [
             collection.__raskal_finalize__([next(values) for _ in group])
@@ -343,7 +352,7 @@ def persist(
         handles = client.persist_program(builder, groups)
     else:
         threads = _threads(name, num_workers)
-        handles = _watched(lambda update: persist_local(builder, groups, threads, update))
+        handles = _run(lambda update: persist_local(builder, groups, threads, update), threads)
     kept = iter(
         [
             collection.__raskal_rebuild__(f"persisted-{uuid4().hex}", handle)

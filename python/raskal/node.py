@@ -64,6 +64,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code.
     """
     options = _parser().parse_args(arguments)
+    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(variable, "1")  # executors inherit it: their tasks are what runs in parallel
     from raskal._raskal import run_node
 
     threads = options.nthreads if options.nthreads is not None else max(1, _cores() // max(1, options.nworkers))

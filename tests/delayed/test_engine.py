@@ -98,3 +98,16 @@ def test_a_forked_child_starts_threads_of_its_own():
     code += "pid = os.fork()\nif pid == 0:\n    os._exit(0 if (delayed(2) + 1).compute() == 3 else 1)\n"
     code += "assert os.waitpid(pid, 0)[1] == 0\n"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_linear_algebra_runs_on_one_thread_while_tasks_run_on_several():
+    import numpy as np
+    from threadpoolctl import threadpool_info
+
+    def threads():
+        return {library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"}
+
+    np.dot(np.ones((2, 2)), np.ones((2, 2)))
+    before = threads()
+    assert delayed(threads)().compute(num_workers=2) == {1}
+    assert threads() == before

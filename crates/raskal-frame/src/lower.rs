@@ -61,12 +61,15 @@ impl Function for Query {
     }
 }
 
+/// A physical plan and what it runs in.
+type Planned = (Arc<dyn ExecutionPlan>, SessionContext);
+
 /// The function of tasks that run one partition each.
 struct Partitions {
     plan: LogicalPlan,
     partitions: usize,
     /// Planned by the first task that runs. Steps of row-wise plans keep no state between partitions.
-    planned: OnceLock<Result<(Arc<dyn ExecutionPlan>, SessionContext), FrameError>>,
+    planned: OnceLock<Result<Planned, FrameError>>,
 }
 
 impl Function for Partitions {

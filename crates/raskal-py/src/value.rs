@@ -136,7 +136,7 @@ fn sampled<'py>(length: usize, items: impl Iterator<Item = Bound<'py, PyAny>>) -
         looked += 1;
         total += size_bytes(&item);
     }
-    OBJECT_BYTES + if looked == 0 { 0 } else { total / looked * length }
+    OBJECT_BYTES + usize::checked_div(total * length, looked).unwrap_or(0)
 }
 
 /// The array as a native block that shares its memory, if it is C-contiguous and of plain numbers.

@@ -78,7 +78,7 @@ impl Core {
             Incoming::Worker { worker, messages } => {
                 if let Some(known) = self.tables.workers.get_mut(&worker) {
                     known.last_seen = Instant::now();
-                    messages.into_iter().for_each(|message| self.from_worker(worker, message));
+                    messages.into_iter().for_each(|message| self.hear_worker(worker, message));
                 }
             }
             Incoming::Client { client, messages } => {
@@ -86,7 +86,7 @@ impl Core {
                     if !self.tables.clients.contains_key(&client) {
                         return;
                     }
-                    self.from_client(client, message);
+                    self.hear_client(client, message);
                 }
             }
             Incoming::WorkerJoined { worker, info, host, sender } => self.worker_joined(worker, *info, host, sender),
@@ -209,11 +209,11 @@ impl Core {
         }
     }
 
-    fn from_worker(&mut self, worker: WorkerId, message: FromWorker) {
+    fn hear_worker(&mut self, worker: WorkerId, message: FromWorker) {
         match message {
             FromWorker::Finished { task, attempt, size_bytes, duration_us, inline } => {
                 if !self.tables.has(task) {
-                    self.tables.to_worker(worker, ToWorker::Free { task });
+                    self.tables.tell_worker(worker, ToWorker::Free { task });
                     return;
                 }
                 self.tables.hold(task, Held { size_bytes, inline });

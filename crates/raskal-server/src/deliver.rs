@@ -32,10 +32,10 @@ impl Core {
             match instruction {
                 Instruction::Run { worker, task, attempt } => self.deliver_run(worker, task, attempt),
                 Instruction::Abandon { worker, task, attempt } => {
-                    self.tables.to_worker(worker, ToWorker::Abandon { task, attempt });
+                    self.tables.tell_worker(worker, ToWorker::Abandon { task, attempt });
                 }
                 Instruction::Free { worker, task } => {
-                    self.tables.to_worker(worker, ToWorker::Free { task });
+                    self.tables.tell_worker(worker, ToWorker::Free { task });
                     if self.scheduler.holders(task).is_empty() {
                         self.tables.let_go(task);
                     }
@@ -95,13 +95,13 @@ impl Core {
         let Some(&holder) = self.scheduler.holders(source).first() else { return };
         let held = self.tables.graphs.get(&source.graph).and_then(|graph| graph.held.get(&source.index));
         let (size_bytes, inline) = held.map_or((0, None), |held| (held.size_bytes, held.inline.clone()));
-        self.tables.to_client(client, ToClient::Finished { task, holder, size_bytes, inline });
+        self.tables.tell_client(client, ToClient::Finished { task, holder, size_bytes, inline });
     }
 
     fn deliver_failure(&mut self, (client, cause, tasks): (ClientId, Cause, Vec<TaskId>)) {
         let (Cause::Raised(task) | Cause::Killed(task) | Cause::Lost(task)) = cause;
         let failure = FailureMessage { task: Some(task), ..self.failure(cause) };
-        self.tables.to_client(client, ToClient::Failed { tasks, failure });
+        self.tables.tell_client(client, ToClient::Failed { tasks, failure });
     }
 
     fn failure(&self, cause: Cause) -> FailureMessage {
@@ -146,7 +146,7 @@ impl Core {
         informed.sort_unstable();
         informed.dedup();
         for worker in informed {
-            self.tables.to_worker(worker, ToWorker::Forget { graph });
+            self.tables.tell_worker(worker, ToWorker::Forget { graph });
         }
         self.history.forgotten(graph, submitted.graph);
     }

@@ -23,8 +23,11 @@ pub struct ServerOptions {
     /// End when the standard input ends: the process that started this one is gone.
     pub end_with_stdin: bool,
     /// Called once, when everything listens.
-    pub on_start: Option<Box<dyn FnOnce(&Started) + Send>>,
+    pub on_start: Option<OnStart>,
 }
+
+/// What is called when everything listens.
+pub type OnStart = Box<dyn FnOnce(&Started) + Send>;
 
 impl Default for ServerOptions {
     fn default() -> ServerOptions {

@@ -12,7 +12,7 @@ use raskal_types::{ClientId, GraphId, TaskId};
 use std::sync::Arc;
 
 impl Core {
-    pub(crate) fn from_client(&mut self, client: ClientId, message: FromClient) {
+    pub(crate) fn hear_client(&mut self, client: ClientId, message: FromClient) {
         match message {
             FromClient::Submit(submit) => {
                 if let Err(problem) = self.submit(client, *submit) {
@@ -31,7 +31,7 @@ impl Core {
             FromClient::MoreGraphs => self.give_graphs(client),
             FromClient::Ask { request, question } => {
                 let answer = answer(self, question);
-                self.tables.to_client(client, ToClient::Answer { request, answer });
+                self.tables.tell_client(client, ToClient::Answer { request, answer });
             }
             FromClient::Hello { .. } => self.hang_up(client, "it said hello twice"),
         }

@@ -67,13 +67,13 @@ pub(crate) struct Tables {
 }
 
 impl Tables {
-    pub(crate) fn to_worker(&mut self, worker: WorkerId, message: ToWorker) {
+    pub(crate) fn tell_worker(&mut self, worker: WorkerId, message: ToWorker) {
         if let Some(worker) = self.workers.get_mut(&worker) {
             worker.outbox.push(message);
         }
     }
 
-    pub(crate) fn to_client(&mut self, client: ClientId, message: ToClient) {
+    pub(crate) fn tell_client(&mut self, client: ClientId, message: ToClient) {
         if let Some(client) = self.clients.get_mut(&client) {
             client.outbox.push(message);
         }

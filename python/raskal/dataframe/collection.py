@@ -162,7 +162,8 @@ class FrameCollection(Collection):
     def size(self) -> Any:
         """Number of rows, lazily; of a dataframe, times its columns."""
         columns = len(self._meta.columns) if isinstance(self._meta, pd.DataFrame) else 1
-        return self._count() * columns
+        count: Any = self._count()
+        return count * columns
 
     @property
     def ndim(self) -> int:

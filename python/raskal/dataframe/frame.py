@@ -186,7 +186,7 @@ class DataFrame(FrameCollection):
         """The columns of these dtypes."""
         return self[list(self._meta.select_dtypes(include, exclude).columns)]
 
-    def _each_column(self, function: Callable[[Any, Series], Series]) -> DataFrame:
+    def _each_column(self, function: Callable[[Any, Any], Any]) -> DataFrame:
         """Every column through a function that keeps its rows."""
         results = {label: function(label, self[label]) for label in self.columns}
         plan = self._plan

@@ -106,7 +106,7 @@ class Series(FrameCollection):
         return _unary(self, "invert", "__invert__")
 
     def __abs__(self) -> Series:
-        return self.abs()  # type: ignore[attr-defined, no-any-return]
+        return self.abs()  # type: ignore[attr-defined]
 
     def groupby(self, by: Any, *, sort: bool = True, dropna: bool = True, **kwargs: Any) -> Any:
         """Group by other series of the same rows. See `DataFrame.groupby`."""

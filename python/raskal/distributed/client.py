@@ -99,7 +99,7 @@ class Client:
             address, scheduler_file = self.cluster.scheduler_address, self.cluster.scheduler_file
         file = None if scheduler_file is None else os.fspath(scheduler_file)
         try:
-            self._client = _Client(address, file, token, name, seconds)
+            self._client = _Client(None if address is None else str(address), file, token, name, seconds)
             if isinstance(self.cluster, LocalCluster) and self.cluster._workers:
                 self._client.wait_for_workers(1, 60.0)
         except BaseException:

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 /// How joins are to be run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Joins {
+pub(crate) enum Joins {
     /// As Ballista decides from sizes.
     AsPlanned,
     /// Never send one side to all: deal out both.
@@ -24,12 +24,12 @@ pub enum Joins {
 }
 
 /// Threads for planning; tests are not asynchronous because tasks block on the engine's own threads.
-pub fn block_on<T>(future: impl Future<Output = T>) -> T {
+pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
 }
 
 /// A context whose plans can be cut.
-pub fn context(partitions: usize, joins: Joins) -> SessionContext {
+pub(crate) fn context(partitions: usize, joins: Joins) -> SessionContext {
     let mut config = stage::configure(SessionConfig::new().with_target_partitions(partitions));
     if joins != Joins::AsPlanned {
         let mut ballista = ballista_core::config::BallistaConfig::default();
@@ -44,17 +44,17 @@ pub fn context(partitions: usize, joins: Joins) -> SessionContext {
 }
 
 /// The physical plan of a query.
-pub fn plan(context: &SessionContext, sql: &str) -> Arc<dyn ExecutionPlan> {
+pub(crate) fn plan(context: &SessionContext, sql: &str) -> Arc<dyn ExecutionPlan> {
     block_on(async { context.sql(sql).await.unwrap().create_physical_plan().await.unwrap() })
 }
 
 /// The answer of the engine alone.
-pub fn collect(context: &SessionContext, sql: &str) -> Vec<String> {
+pub(crate) fn collect(context: &SessionContext, sql: &str) -> Vec<String> {
     rows(&block_on(async { context.sql(sql).await.unwrap().collect().await.unwrap() }))
 }
 
 /// The program of a query, and the layer of its result.
-pub fn lowered(context: &SessionContext, sql: &str, joins: Joins) -> Result<(Program, LayerId), Failure> {
+pub(crate) fn lowered(context: &SessionContext, sql: &str, joins: Joins) -> Result<(Program, LayerId), Failure> {
     let config: ConfigOptions = context.copied_config().options().as_ref().clone();
     let mut options = StageOptions::new(config);
     if joins == Joins::SortMerge {
@@ -67,7 +67,7 @@ pub fn lowered(context: &SessionContext, sql: &str, joins: Joins) -> Result<(Pro
 }
 
 /// A program that is run task by task.
-pub struct Runner {
+pub(crate) struct Runner {
     /// The program.
     pub program: Program,
     functions: Vec<Arc<dyn Function>>,
@@ -76,7 +76,7 @@ pub struct Runner {
 
 impl Runner {
     /// Functions as a worker decodes them; layers of values keep theirs.
-    pub fn new(program: Program) -> Runner {
+    pub(crate) fn new(program: Program) -> Runner {
         let mut registry = FunctionRegistry::new();
         stage::register(&mut registry);
         let decoded = |function: &Arc<dyn Function>| {
@@ -92,12 +92,12 @@ impl Runner {
     }
 
     /// What each layer's function says of itself.
-    pub fn describe(&self) -> Vec<String> {
+    pub(crate) fn describe(&self) -> Vec<String> {
         self.functions.iter().map(|function| function.describe()).collect()
     }
 
     /// Runs one task whose inputs are there.
-    pub fn attempt(&self, task: u32) -> Result<Value, Failure> {
+    pub(crate) fn attempt(&self, task: u32) -> Result<Value, Failure> {
         let graph = &self.program.graph;
         let mut inputs = Vec::new();
         graph.predecessors(task, &mut inputs);
@@ -110,7 +110,7 @@ impl Runner {
     }
 
     /// Runs everything that the wanted tasks need; their batches, in order.
-    pub fn run(&mut self) -> Result<Vec<RecordBatch>, Failure> {
+    pub(crate) fn run(&mut self) -> Result<Vec<RecordBatch>, Failure> {
         for task in raskal_graph::order(&self.program.graph, &self.program.wanted) {
             let value = self.attempt(task)?;
             self.values.insert(task, value);
@@ -124,7 +124,7 @@ impl Runner {
 }
 
 /// Rows as text, in order.
-pub fn rows(batches: &[RecordBatch]) -> Vec<String> {
+pub(crate) fn rows(batches: &[RecordBatch]) -> Vec<String> {
     let options = FormatOptions::default().with_null("null");
     let mut rows = Vec::new();
     for batch in batches {
@@ -139,7 +139,7 @@ pub fn rows(batches: &[RecordBatch]) -> Vec<String> {
 }
 
 /// The answer of the cut plan.
-pub fn answer(context: &SessionContext, sql: &str, joins: Joins) -> Vec<String> {
+pub(crate) fn answer(context: &SessionContext, sql: &str, joins: Joins) -> Vec<String> {
     let (program, _) = lowered(context, sql, joins).unwrap_or_else(|error| panic!("{sql}: {error}"));
     rows(&Runner::new(program).run().unwrap_or_else(|error| panic!("{sql}: {error}")))
 }

@@ -13,17 +13,17 @@ use tempfile::TempDir;
 
 /// Where a table is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub(crate) enum Place {
     Csv,
     Parquet,
     Memory,
 }
 
 /// All places.
-pub const PLACES: [Place; 3] = [Place::Csv, Place::Parquet, Place::Memory];
+pub(crate) const PLACES: [Place; 3] = [Place::Csv, Place::Parquet, Place::Memory];
 
 /// Number of rows of the table `people`.
-pub const PEOPLE: i64 = 300;
+pub(crate) const PEOPLE: i64 = 300;
 
 const NAMES: [&str; 7] =
     ["Alice", "Bob", "Chloé", "Dan", "a name that is much longer than a string view holds inline", "Eve", "Frank"];
@@ -76,7 +76,7 @@ fn cities() -> Vec<RecordBatch> {
 }
 
 /// Registers the tables `people` and `cities`; the files live as long as the folder given back.
-pub fn register(context: &SessionContext, place: Place) -> TempDir {
+pub(crate) fn register(context: &SessionContext, place: Place) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     for (name, batches) in [("people", people()), ("cities", cities())] {
         let schema = batches[0].schema();

@@ -219,9 +219,11 @@ enum Look {
     NamedTuple,
 }
 
+/// Types by address.
+type Looks = HashMap<usize, (Look, Py<PyType>), FixedState>;
+
 /// The types met so far. The types are kept alive, so that their addresses are not used again.
-static LOOKS: parking_lot::Mutex<Option<HashMap<usize, (Look, Py<PyType>), FixedState>>> =
-    parking_lot::Mutex::new(None);
+static LOOKS: parking_lot::Mutex<Option<Looks>> = parking_lot::Mutex::new(None);
 
 fn look(object: &Bound<'_, PyAny>) -> PyResult<Look> {
     let class = object.get_type();

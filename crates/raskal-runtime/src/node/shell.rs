@@ -98,6 +98,7 @@ struct State {
 }
 
 impl Shell {
+    #[expect(clippy::too_many_arguments, reason = "made once, from the parts that start the node")]
     pub(crate) fn new(
         options: NodeOptions,
         worker: WorkerId,
@@ -172,12 +173,12 @@ impl Shell {
         match event {
             NodeEvent::Scheduler(messages) => {
                 for message in messages {
-                    self.from_scheduler(message)?;
+                    self.hear_scheduler(message)?;
                 }
             }
             NodeEvent::SchedulerGone(reason) => return Err(Failure::new(ErrorKind::Io, reason)),
             NodeEvent::Executor { executor, frame: Frame::Messages(messages) } => {
-                messages.into_iter().for_each(|message| self.from_executor(executor, message));
+                messages.into_iter().for_each(|message| self.hear_executor(executor, message));
             }
             NodeEvent::Executor { executor, frame: Frame::Value(value, frames) } => match Value::from_frames(&frames) {
                 Ok(stored) => {
@@ -231,7 +232,7 @@ impl Shell {
         Ok(())
     }
 
-    fn from_scheduler(&mut self, message: ToWorker) -> Result<(), Failure> {
+    fn hear_scheduler(&mut self, message: ToWorker) -> Result<(), Failure> {
         match message {
             ToWorker::Run { task, attempt, layer, index, payload, inputs } => {
                 let class = self
@@ -292,7 +293,7 @@ impl Shell {
         Ok(())
     }
 
-    fn from_executor(&mut self, executor: ExecutorId, message: FromExecutor) {
+    fn hear_executor(&mut self, executor: ExecutorId, message: FromExecutor) {
         match message {
             FromExecutor::Ready => {
                 self.state.stillborn = 0;
