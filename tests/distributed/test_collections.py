@@ -76,3 +76,9 @@ def test_arrays_run_on_the_cluster(client):
     expected = np.arange(10_000).reshape(100, 100)
     assert int(result.compute()) == ((expected + expected.T).sum(axis=0) - 1).max()
     np.testing.assert_array_equal(y.map_blocks(lambda block: block * 2).compute(), 2 * (expected + expected.T))
+
+
+def test_large_persisted_parts_can_be_computed_and_computed_with(client):
+    kept = raskal.delayed(np.arange)(200_000).persist()
+    np.testing.assert_array_equal(kept.compute(), np.arange(200_000))
+    assert kept.sum().compute() == 19_999_900_000

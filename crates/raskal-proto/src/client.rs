@@ -141,6 +141,8 @@ pub enum ToClient {
     Finished {
         /// Which.
         task: TaskId,
+        /// The task that really has the value: an imported task stands for one of another graph.
+        source: TaskId,
         /// Who holds it.
         holder: WorkerId,
         /// Its size.

@@ -105,7 +105,7 @@ fn the_rarer_messages_survive_the_wire() {
     again(&vec![
         ToClient::Welcome { client: ClientId(1), dashboard: Some("http://x".into()) },
         ToClient::Graphs { first: 0, count: 10 },
-        ToClient::Finished { task, holder: WorkerId(1), size_bytes: 3, inline: Some(vec![1]) },
+        ToClient::Finished { task, source: task, holder: WorkerId(1), size_bytes: 3, inline: Some(vec![1]) },
         ToClient::Failed { tasks: vec![task], failure: FailureMessage::new(ErrorKind::Killed, "dead") },
         ToClient::Workers { joined: vec![WorkerInfo::default()], left: vec![WorkerId(4)] },
         ToClient::Answer { request: 1, answer: Answer::Info(ClusterInfo::default()) },

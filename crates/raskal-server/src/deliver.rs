@@ -95,7 +95,7 @@ impl Core {
         let Some(&holder) = self.scheduler.holders(source).first() else { return };
         let held = self.tables.graphs.get(&source.graph).and_then(|graph| graph.held.get(&source.index));
         let (size_bytes, inline) = held.map_or((0, None), |held| (held.size_bytes, held.inline.clone()));
-        self.tables.to_client(client, ToClient::Finished { task, holder, size_bytes, inline });
+        self.tables.to_client(client, ToClient::Finished { task, source, holder, size_bytes, inline });
     }
 
     fn deliver_failure(&mut self, (client, cause, tasks): (ClientId, Cause, Vec<TaskId>)) {

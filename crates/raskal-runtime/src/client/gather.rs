@@ -16,6 +16,9 @@ use tokio::sync::mpsc;
 /// How long a value that is said to be somewhere, and is not, is looked for before it counts as lost.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// The pause before another look at a holder that is there.
+const SOON: Duration = Duration::from_millis(5);
+
 /// A gathered result.
 pub type Gathered = Result<Value, Arc<FailureMessage>>;
 
@@ -52,9 +55,9 @@ impl Client {
                 for &at in &missing {
                     match table.outcomes.get(&tasks[at]) {
                         Some(Outcome::Finished { inline: Some(bytes), .. }) => near.push((at, bytes.clone())),
-                        Some(Outcome::Finished { holder, size_bytes, .. }) => {
+                        Some(Outcome::Finished { source, holder, size_bytes, .. }) => {
                             let address = table.workers.get(holder).map(|worker| worker.address.clone());
-                            far.push((at, address, *size_bytes));
+                            far.push((at, *source, address, *size_bytes));
                         }
                         Some(Outcome::Failed(failure)) => failed.push((at, failure.clone())),
                         Some(Outcome::Cancelled) | None => given_up = Some(table.naming(tasks[at])),
@@ -73,7 +76,7 @@ impl Client {
                 values[at] = Some(Ok(from_inline(&bytes)?));
             }
             let before = missing.len();
-            let mut errors = self.fetch(&tasks, far, &mut values, poll)?;
+            let mut errors = self.fetch(far, &mut values, poll)?;
             missing.retain(|&at| values[at].is_none());
             if missing.is_empty() {
                 break;
@@ -89,8 +92,15 @@ impl Client {
                 let key = naming.key();
                 return Err(Failure::new(ErrorKind::Lost, format!("the value of {key} can't be fetched: {why}")));
             }
+            self.find_holders(missing.iter().map(|&at| tasks[at]).collect(), poll)?;
             let mut table = self.shared.table.lock();
-            self.shared.changed.wait_for(&mut table, POLL);
+            let nobody = |at: &usize| match table.outcomes.get(&tasks[*at]) {
+                Some(Outcome::Finished { holder, .. }) => !table.workers.contains_key(holder),
+                _ => false,
+            };
+            // A holder that lives and does not have it was overtaken by events: look again soon.
+            let pause = if missing.iter().any(nobody) { POLL } else { SOON };
+            self.shared.changed.wait_for(&mut table, pause);
             drop(table);
             poll()?;
         }
@@ -98,11 +108,24 @@ impl Client {
         values.into_iter().map(|value| value.ok_or_else(whole)).collect()
     }
 
+    /// Asks who holds values now: of one that was lost another copy may be left, of which nobody told.
+    fn find_holders(&self, tasks: Vec<TaskId>, poll: &mut Poll<'_>) -> Result<(), Failure> {
+        let holders = self.who_has(tasks.clone(), poll)?;
+        let mut table = self.shared.table.lock();
+        for (task, holders) in tasks.into_iter().zip(holders) {
+            if let (Some(Outcome::Finished { holder, .. }), Some(&found)) =
+                (table.outcomes.get_mut(&task), holders.first())
+            {
+                *holder = found;
+            }
+        }
+        Ok(())
+    }
+
     /// Gets values from the workers that hold them; what can't be got is left out.
     fn fetch(
         &self,
-        tasks: &[TaskId],
-        far: Vec<(usize, Option<String>, u64)>,
+        far: Vec<(usize, TaskId, Option<String>, u64)>,
         values: &mut [Option<Gathered>],
         poll: &mut Poll<'_>,
     ) -> Result<Vec<String>, Failure> {
@@ -113,12 +136,12 @@ impl Client {
         let runtime = self.runtime.as_ref().ok_or_else(|| Failure::internal("a client without threads"))?;
         let (done, mut results) = mpsc::unbounded_channel();
         let count = far.len();
-        for (at, address, size_bytes) in far {
-            let (fetcher, done, task) = (self.fetcher.clone(), done.clone(), tasks[at]);
+        for (at, source, address, size_bytes) in far {
+            let (fetcher, done) = (self.fetcher.clone(), done.clone());
             runtime.spawn(async move {
                 let result = match address {
                     None => Err(FetchError::new("its holder is gone")),
-                    Some(address) => fetcher.get(&address, task, size_bytes).await,
+                    Some(address) => fetcher.get(&address, source, size_bytes).await,
                 };
                 let result = result.and_then(|frames| Value::from_frames(&frames).map_err(FetchError::new));
                 // Whoever asked may have been interrupted.

@@ -15,7 +15,7 @@ pub(crate) type Map<K, V> = HashMap<K, V, foldhash::fast::FixedState>;
 #[derive(Clone, Debug)]
 pub(crate) enum Outcome {
     Pending,
-    Finished { holder: WorkerId, size_bytes: u64, inline: Option<bytes::Bytes> },
+    Finished { source: TaskId, holder: WorkerId, size_bytes: u64, inline: Option<bytes::Bytes> },
     Failed(Arc<FailureMessage>),
     Cancelled,
 }
@@ -84,8 +84,8 @@ impl Shared {
 impl Table {
     fn take_in(&mut self, message: ToClient) {
         match message {
-            ToClient::Finished { task, holder, size_bytes, inline } => {
-                self.settle(task, Outcome::Finished { holder, size_bytes, inline: inline.map(Into::into) });
+            ToClient::Finished { task, source, holder, size_bytes, inline } => {
+                self.settle(task, Outcome::Finished { source, holder, size_bytes, inline: inline.map(Into::into) });
             }
             ToClient::Failed { tasks, failure } => {
                 let failure = Arc::new(failure);
