@@ -21,7 +21,8 @@ impl Scheduler {
     /// A worker is gone: its tasks go elsewhere, its values are made again.
     pub(crate) fn worker_lost(&mut self, id: WorkerId, out: &mut Vec<Instruction>) {
         let Some(worker) = self.workers.remove(&id) else { return };
-        self.hungry.remove(&id);
+        self.shared_workers -= usize::from(worker.shared);
+        self.hungry.iter_mut().for_each(|hungry| _ = hungry.remove(&id));
 
         // Those that it must have been running died with it; those queued behind them did not.
         let mut assigned: Vec<TaskId> = worker.assigned.iter().copied().collect();

@@ -85,7 +85,10 @@ impl Scheduler {
         }
         held.sort_by_key(|&(worker, bytes)| (std::cmp::Reverse(bytes), worker));
         held.truncate(CANDIDATES_MAX);
-        let idle = self.hungry.iter().find(|worker| self.workers[worker].serves(class));
+        let idle = CLASSES.iter().enumerate().find_map(|(lane, _)| {
+            let serves = |worker: &crate::worker::Worker| worker.lane(class) == lane && worker.serves(class);
+            self.hungry[lane].iter().find(|worker| serves(&self.workers[worker]))
+        });
         held.extend(
             idle.filter(|idle| !held.iter().any(|(worker, _)| worker == *idle))
                 .map(|&idle| (idle, 0))
@@ -116,63 +119,60 @@ impl Scheduler {
 
     /// Gives work to workers with free capacity: first what is queued for them and roots, then what others can't begin.
     pub(crate) fn dispatch(&mut self, out: &mut Vec<Instruction>) {
-        self.feed_in_turn(Scheduler::next_rank, out);
-        self.feed_in_turn(Scheduler::take_from_another, out);
+        for lane in 0..CLASSES.len() {
+            self.feed_in_turn(lane, Scheduler::next_rank, out);
+            self.feed_in_turn(lane, Scheduler::take_from_another, out);
+        }
     }
 
-    /// Whether a task of `class` is ready that some worker can run. Asked first, so that an event that makes nothing ready
-    /// costs the same however many workers have nothing to do.
+    /// Whether a task of `class` is ready that some worker can run.
     fn has_work(&self, class: SlotClass) -> bool {
         self.ready[class as usize] > self.homeless[class as usize].len()
     }
 
-    /// Gives each worker with free capacity one task in turn from `source`, until there are no more.
-    fn feed_in_turn(&mut self, source: Source, out: &mut Vec<Instruction>) {
+    /// Gives each worker with room in a lane one task in turn from `source`, until there are no more. Whether there is
+    /// any is asked first, so that an event costs the same however many workers have nothing to do.
+    fn feed_in_turn(&mut self, lane: usize, source: Source, out: &mut Vec<Instruction>) {
+        // Shared slots have the first lane, for both classes.
+        let both = lane == 0 && self.shared_workers > 0;
         let mut progress = true;
         while std::mem::take(&mut progress) {
-            let mut next = self.hungry.first().copied();
-            while let Some(worker) = next.filter(|_| CLASSES.iter().any(|&class| self.has_work(class))) {
-                for class in CLASSES {
-                    progress |= self.feed(worker, class, source, out);
+            let mut next = self.hungry[lane].first().copied();
+            while let Some(worker) = next
+                && (self.has_work(CLASSES[lane]) || both && self.has_work(SlotClass::Native))
+            {
+                progress |= self.feed(worker, lane, source, out);
+                if self.workers.get(&worker).is_none_or(|state| !state.has_room(lane)) {
+                    self.hungry[lane].remove(&worker);
                 }
-                let full = self.workers.get(&worker).is_none_or(|state| {
-                    CLASSES.iter().all(|&class| {
-                        let lane = state.lane(class);
-                        state.lanes[lane].assigned >= state.capacity(lane)
-                    })
-                });
-                if full {
-                    self.hungry.remove(&worker);
-                }
-                next =
-                    self.hungry.range((std::ops::Bound::Excluded(worker), std::ops::Bound::Unbounded)).next().copied();
+                let behind = (std::ops::Bound::Excluded(worker), std::ops::Bound::Unbounded);
+                next = self.hungry[lane].range(behind).next().copied();
             }
         }
     }
 
-    /// Gives a worker one task of `class`, if it has room for it and there is one.
-    fn feed(&mut self, id: WorkerId, class: SlotClass, source: Source, out: &mut Vec<Instruction>) -> bool {
-        let Some(worker) = self.workers.get(&id) else { return false };
-        let lane = worker.lane(class);
-        if worker.lanes[lane].assigned >= worker.capacity(lane) || !(worker.shared || self.has_work(class)) {
-            return false;
-        }
-        while let Some(rank) = source(self, id, lane, class) {
-            let Some(task) = self.task_of(rank) else { continue };
-            let Some(state) = self.graphs.get_mut(&task.graph) else { continue };
-            let own = &mut state.tasks[task.index as usize];
-            let State::Ready(_) = own.state else { continue };
-            own.state = State::Assigned(id);
-            own.attempt += 1;
-            let attempt = Attempt(own.attempt);
-            self.ready[state.class(task.index) as usize] -= 1;
-            state.layer_state(task.index).running += 1;
-            if let Some(worker) = self.workers.get_mut(&id) {
-                worker.lanes[lane].assigned += 1;
-                worker.assigned.insert(task);
+    /// Gives a worker one task for a lane, if it has room for it and there is one.
+    fn feed(&mut self, id: WorkerId, lane: usize, source: Source, out: &mut Vec<Instruction>) -> bool {
+        let Some(worker) = self.workers.get(&id).filter(|worker| worker.has_room(lane)) else { return false };
+        let classes = if worker.shared { &CLASSES[..] } else { &CLASSES[lane..=lane] };
+        for &class in classes {
+            while let Some(rank) = source(self, id, lane, class) {
+                let Some(task) = self.task_of(rank) else { continue };
+                let Some(state) = self.graphs.get_mut(&task.graph) else { continue };
+                let own = &mut state.tasks[task.index as usize];
+                let State::Ready(_) = own.state else { continue };
+                own.state = State::Assigned(id);
+                own.attempt += 1;
+                let attempt = Attempt(own.attempt);
+                self.ready[state.class(task.index) as usize] -= 1;
+                state.layer_state(task.index).running += 1;
+                if let Some(worker) = self.workers.get_mut(&id) {
+                    worker.lanes[lane].assigned += 1;
+                    worker.assigned.insert(task);
+                }
+                out.push(Instruction::Run { worker: id, task, attempt });
+                return true;
             }
-            out.push(Instruction::Run { worker: id, task, attempt });
-            return true;
         }
         false
     }
@@ -233,8 +233,7 @@ impl Scheduler {
         let shared = self.workers.get(&id)?.shared;
         let length = |worker: &crate::worker::Worker| {
             let lane = worker.lane(class);
-            let full = worker.lanes[lane].assigned >= worker.capacity(lane);
-            if full { worker.lanes[lane].queued() } else { 0 }
+            if worker.has_room(lane) { 0 } else { worker.lanes[lane].queued() }
         };
         let (&other, _) = self
             .workers

@@ -3,7 +3,7 @@
 //! Start at [`Scheduler::step`]. Invariants (checked by `validate` in tests): a task sits in exactly one place; a value is
 //! held somewhere exactly while it has uses to come; every needed task is waiting for something that will happen.
 
-use crate::message::{Cause, Event, Instruction};
+use crate::message::{Cause, Event, Instruction, Slots};
 use crate::task::{ANYWHERE, GraphState, Rank, State};
 use crate::worker::{Worker, smooth};
 use raskal_graph::Graph;
@@ -48,8 +48,10 @@ pub struct Scheduler {
     pub(crate) homeless: [BTreeSet<Rank>; 2],
     /// Number of ready tasks, wherever they are queued, by class.
     pub(crate) ready: [usize; 2],
-    /// Workers with free capacity.
-    pub(crate) hungry: BTreeSet<WorkerId>,
+    /// Workers with room in each lane.
+    pub(crate) hungry: [BTreeSet<WorkerId>; 2],
+    /// Number of workers whose slots run both classes.
+    pub(crate) shared_workers: usize,
     /// Buffers that are empty between steps.
     tasks: Vec<u32>,
     arrived: Vec<TaskId>,
@@ -66,7 +68,8 @@ impl Scheduler {
         match event {
             Event::WorkerJoined { worker, slots } => {
                 self.workers.insert(worker, Worker::new(slots));
-                self.hungry.insert(worker);
+                self.shared_workers += usize::from(matches!(slots, Slots::Shared(_)));
+                self.hungry.iter_mut().for_each(|hungry| _ = hungry.insert(worker));
                 self.rehome();
             }
             Event::WorkerLost { worker } => self.worker_lost(worker, out),
@@ -334,7 +337,7 @@ impl Scheduler {
             state.assigned.remove(&task);
             let lane = state.lane(class);
             state.lanes[lane].assigned -= 1;
-            self.hungry.insert(worker);
+            self.hungry[lane].insert(worker);
         }
         true
     }

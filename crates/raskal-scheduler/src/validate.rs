@@ -2,7 +2,7 @@
 
 use crate::scheduler::{LayerCounts, Scheduler};
 use crate::task::{ANYWHERE, Rank, State};
-use raskal_types::{SlotClass, TaskId};
+use raskal_types::TaskId;
 use std::collections::BTreeSet;
 
 impl Scheduler {
@@ -107,12 +107,10 @@ impl Scheduler {
                 bytes += u64::from(state.tasks[task.index as usize].size_units) * 256;
             }
             assert_eq!(worker.held_bytes, bytes, "bytes held by worker {id}");
-            for class in [SlotClass::Python, SlotClass::Native] {
-                let lane = worker.lane(class);
-                if worker.lanes[lane].assigned < worker.capacity(lane) {
-                    assert!(self.hungry.contains(id), "worker {id} has room but is not known to");
-                }
+            for (lane, hungry) in self.hungry.iter().enumerate() {
+                assert!(!worker.has_room(lane) || hungry.contains(id), "worker {id} has room but is not known to");
             }
         }
+        assert_eq!(self.shared_workers, self.workers.values().filter(|worker| worker.shared).count());
     }
 }

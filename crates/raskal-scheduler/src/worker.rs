@@ -86,6 +86,11 @@ impl Worker {
         self.lanes[lane].capacity(!self.shared)
     }
 
+    /// Whether it may be given another task in a lane.
+    pub(crate) fn has_room(&self, lane: usize) -> bool {
+        self.lanes[lane].assigned < self.capacity(lane)
+    }
+
     /// Whether it can run tasks of `class` at all.
     pub(crate) fn serves(&self, class: SlotClass) -> bool {
         self.lanes[self.lane(class)].slots > 0

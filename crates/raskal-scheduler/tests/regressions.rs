@@ -221,3 +221,18 @@ fn values_made_again_count_once() {
     let counts = machine.0.counts(GraphId(0))[0];
     assert_eq!((counts.needed, counts.done), (2, 2));
 }
+
+/// A task was chosen for the worker that holds its input, which had nothing to do. Another idle worker came first in the
+/// round and took it.
+#[test]
+fn an_idle_worker_takes_nothing_from_another_that_has_room() {
+    let mut machine = Machine::default();
+    machine.join(0, Slots::Shared(1));
+    machine.join(1, Slots::Shared(1));
+    assert_eq!(
+        machine.submit(0, drawn(&[&[], &[], &[1]]), vec![], vec![0, 2]),
+        [run(0, task(0, 0), 1), run(1, task(0, 1), 1)]
+    );
+    machine.finish(0, task(0, 0), 1);
+    assert_eq!(machine.finish(1, task(0, 1), 1), [run(1, task(0, 2), 1)]);
+}
