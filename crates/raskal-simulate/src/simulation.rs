@@ -1,21 +1,24 @@
 //! The world: the real scheduler, model workers and clients, and what goes on between them.
 //!
-//! Start at [`Simulation::run`]. After every step the scheduler's invariants are looked at; when nothing happens any
+//! Start at [`Simulation::run`]; `foresee` and `submit` make trouble and work, `checks` look at the end. After every step the scheduler's invariants are looked at; when nothing happens any
 //! more, every wanted result has been answered, rightly; when everything was released, nothing is left anywhere.
 
+mod checks;
+mod foresee;
+mod submit;
+
+use crate::Report;
 use crate::agenda::{Agenda, Links};
 use crate::client::{Answer, Client};
 use crate::node::{Deed, NOBODY, Node, Order, Outcome};
 use crate::plan::{Plan, may_fail, value};
 use crate::profile::Profile;
-use crate::{Report, graphs};
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
 use raskal_scheduler::{Event, Instruction, Scheduler, Slots};
 use raskal_types::{Attempt, ClientId, GraphId, SlotClass, TaskId, WorkerId};
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::collections::BTreeMap;
 
 /// Trouble and submissions take place in this time; afterwards a worker that can run everything joins.
 const SPAN_US: u64 = 20_000;
@@ -131,50 +134,6 @@ impl Simulation {
         };
         simulation.foresee();
         simulation
-    }
-
-    /// Puts down when workers come and go and when clients act.
-    fn foresee(&mut self) {
-        for _ in 0..self.rng.random_range(0..=4) {
-            let at_us = if self.rng.random_bool(0.7) { 0 } else { self.sometime() };
-            let slots = self.slots();
-            self.agenda.put(at_us, Happening::Join(slots));
-        }
-        for _ in 0..self.rng.random_range(0..=self.profile.crashes_max) {
-            let at_us = self.sometime();
-            self.agenda.put(at_us, Happening::Crash);
-            if self.rng.random_bool(0.6) {
-                let slots = self.slots();
-                let after_us = self.rng.random_range(0..2_000);
-                self.agenda.put(at_us + after_us, Happening::Join(slots));
-            }
-        }
-        let everything =
-            if self.rng.random_bool(0.5) { Slots::Shared(1) } else { Slots::Separate { python: 1, native: 1 } };
-        self.agenda.put(SPAN_US, Happening::Join(everything));
-        for client in self.clients.keys().copied().collect::<Vec<_>>() {
-            for _ in 0..self.rng.random_range(1..=self.profile.graphs_max) {
-                let at_us = self.sometime();
-                self.agenda.put(at_us, Happening::Submit(client));
-            }
-            if self.rng.random_bool(self.profile.vanishes) {
-                let at_us = self.sometime();
-                self.agenda.put(at_us, Happening::Vanish(client));
-            }
-        }
-    }
-
-    /// A time in which there may be trouble; more often early, when there is more to disturb.
-    fn sometime(&mut self) -> u64 {
-        let until_us = if self.rng.random_bool(0.5) { SPAN_US } else { SPAN_US / 10 };
-        self.rng.random_range(0..until_us)
-    }
-
-    fn slots(&mut self) -> Slots {
-        match self.rng.random_range(0..3) {
-            0 => Slots::Shared(self.rng.random_range(1..=3)),
-            _ => Slots::Separate { python: self.rng.random_range(0..=2), native: self.rng.random_range(0..=2) },
-        }
     }
 
     fn play(&mut self) {
@@ -344,62 +303,6 @@ impl Simulation {
         });
     }
 
-    fn submit(&mut self, client: ClientId) {
-        if self.client(client).vanished {
-            return;
-        }
-        let id = GraphId(self.plans.len() as u32);
-        let sources = self.sources(client);
-        let Ok((layers, wanted)) = graphs::random(&mut self.rng, sources.len() as u32) else {
-            panic!("the simulator drew a graph that is none")
-        };
-        let imports: Vec<(u32, TaskId)> = (0..).zip(sources).collect();
-        let resolved = imports.iter().map(|&(own, source)| (own, self.resolve(source))).collect();
-        let layers = Arc::new(layers);
-        let mut plan = Plan::new(&mut self.rng, self.profile.raises, id, layers.clone(), resolved, &self.plans);
-        let own = &self.clients[&client];
-        for &(import, source) in &imports {
-            // A stand-in of a graph that was forgotten is missed under its own name.
-            let inherited = self.plans[&source.graph].doubtful.get(&source.index).into_iter().flatten().copied();
-            let names =
-                inherited.chain((!own.wants(source)).then(|| [source, self.resolve(source)]).into_iter().flatten());
-            plan.doubtful.insert(import, names.collect());
-        }
-        self.plans.insert(id, plan);
-        let results: BTreeSet<TaskId> = wanted.iter().map(|&index| TaskId { graph: id, index }).collect();
-        self.client(client).want(&results);
-        self.report.wanted += results.len() as u64;
-        self.send(
-            Link::FromClient(client),
-            Happening::Notice(Event::Submit { graph: id, client, layers, imports, wanted }),
-        );
-        if self.rng.random_bool(self.profile.impatience) {
-            let at_us = self.agenda.now_us() + self.rng.random_range(0..SPAN_US / 4);
-            let some = results.into_iter().filter(|_| self.rng.random_bool(0.5)).collect();
-            let cancel = self.rng.random_bool(0.3);
-            self.agenda
-                .put(at_us, if cancel { Happening::Cancel(client, id) } else { Happening::Release(client, some) });
-        }
-    }
-
-    /// What a new graph imports: results that its client wants, now and then anybody's, or something long released.
-    fn sources(&mut self, client: ClientId) -> Vec<TaskId> {
-        if !self.rng.random_bool(self.profile.imports) {
-            return Vec::new();
-        }
-        let mut sources: Vec<TaskId> = Vec::new();
-        for _ in 0..self.rng.random_range(1..=3) {
-            let own: Vec<TaskId> = self.clients[&client].wanted().collect();
-            sources.extend(own.choose(&mut self.rng));
-            if self.rng.random_bool(0.15)
-                && let Some((&graph, plan)) = self.plans.iter().nth(self.rng.random_range(0..=self.plans.len()))
-            {
-                sources.push(TaskId { graph, index: self.rng.random_range(0..plan.layers.task_count()) });
-            }
-        }
-        sources
-    }
-
     fn resolve(&self, task: TaskId) -> TaskId {
         // Imports of a plan are resolved already, so that one look is enough.
         self.plans[&task.graph].imports.get(&task.index).copied().unwrap_or(task)
@@ -438,48 +341,6 @@ impl Simulation {
             }
             None => self.send(Link::FromClient(client), Happening::Locate { client, task, missing: holder }),
         }
-    }
-
-    /// Nothing happens any more: all is answered, and everybody's view of who holds what is the same.
-    fn check_answers(&mut self) {
-        for (id, client) in &self.clients {
-            for (task, answer) in client.answers() {
-                assert!(answer != Answer::None, "client {id} never hears of {task}");
-                if let Answer::Held(_) = answer {
-                    let holders = self.scheduler.holders(task);
-                    assert!(!holders.is_empty(), "{task} was there, and nobody holds it now");
-                }
-            }
-        }
-        for (&id, node) in &self.nodes {
-            assert!(node.is_idle(), "worker {id} is not done");
-            assert_eq!(self.scheduler.load(id).0, 0, "worker {id} is thought to have tasks");
-            for &task in node.values.keys() {
-                assert!(self.scheduler.holders(task).contains(&id), "worker {id} holds {task}, and nobody knows");
-            }
-            self.report.phantoms += (self.scheduler.load(id).1 - node.values.len()) as u64;
-        }
-    }
-
-    fn release_the_rest(&mut self) {
-        for client in self.clients.keys().copied().collect::<Vec<_>>() {
-            let wanted: Vec<TaskId> = self.clients[&client].wanted().collect();
-            for task in wanted {
-                let at_us = self.agenda.now_us() + self.rng.random_range(0..1_000);
-                self.agenda.put(at_us, Happening::Release(client, vec![task]));
-            }
-        }
-    }
-
-    fn check_nothing_is_left(&self) {
-        for (id, node) in &self.nodes {
-            assert!(node.is_idle(), "worker {id} is not done");
-            assert!(node.values.is_empty(), "worker {id} still holds {:?}", node.values.keys());
-            assert_eq!(self.scheduler.load(*id), (0, 0, 0), "the load of worker {id}");
-        }
-        let left: Vec<_> = self.scheduler.graphs().collect();
-        assert!(left.is_empty(), "graphs (and clients) that nobody wants anything of: {left:?}");
-        assert_eq!(self.report.forgotten, self.plans.len() as u64, "graphs forgotten");
     }
 }
 

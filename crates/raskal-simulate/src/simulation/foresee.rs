@@ -1,0 +1,51 @@
+//! What will happen, put down before it begins: when workers join and crash, when clients submit and vanish.
+
+use super::{Happening, SPAN_US, Simulation};
+use rand::RngExt;
+use raskal_scheduler::Slots;
+
+impl Simulation {
+    /// Puts down when workers come and go and when clients act.
+    pub(super) fn foresee(&mut self) {
+        for _ in 0..self.rng.random_range(0..=4) {
+            let at_us = if self.rng.random_bool(0.7) { 0 } else { self.sometime() };
+            let slots = self.slots();
+            self.agenda.put(at_us, Happening::Join(slots));
+        }
+        for _ in 0..self.rng.random_range(0..=self.profile.crashes_max) {
+            let at_us = self.sometime();
+            self.agenda.put(at_us, Happening::Crash);
+            if self.rng.random_bool(0.6) {
+                let slots = self.slots();
+                let after_us = self.rng.random_range(0..2_000);
+                self.agenda.put(at_us + after_us, Happening::Join(slots));
+            }
+        }
+        let everything =
+            if self.rng.random_bool(0.5) { Slots::Shared(1) } else { Slots::Separate { python: 1, native: 1 } };
+        self.agenda.put(SPAN_US, Happening::Join(everything));
+        for client in self.clients.keys().copied().collect::<Vec<_>>() {
+            for _ in 0..self.rng.random_range(1..=self.profile.graphs_max) {
+                let at_us = self.sometime();
+                self.agenda.put(at_us, Happening::Submit(client));
+            }
+            if self.rng.random_bool(self.profile.vanishes) {
+                let at_us = self.sometime();
+                self.agenda.put(at_us, Happening::Vanish(client));
+            }
+        }
+    }
+
+    /// A time in which there may be trouble; more often early, when there is more to disturb.
+    fn sometime(&mut self) -> u64 {
+        let until_us = if self.rng.random_bool(0.5) { SPAN_US } else { SPAN_US / 10 };
+        self.rng.random_range(0..until_us)
+    }
+
+    fn slots(&mut self) -> Slots {
+        match self.rng.random_range(0..3) {
+            0 => Slots::Shared(self.rng.random_range(1..=3)),
+            _ => Slots::Separate { python: self.rng.random_range(0..=2), native: self.rng.random_range(0..=2) },
+        }
+    }
+}
