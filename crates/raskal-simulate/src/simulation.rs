@@ -1,7 +1,8 @@
 //! The world: the real scheduler, model workers and clients, and what goes on between them.
 //!
-//! Start at [`Simulation::run`]; `foresee` and `submit` make trouble and work, `checks` look at the end. After every step the scheduler's invariants are looked at; when nothing happens any
-//! more, every wanted result has been answered, rightly; when everything was released, nothing is left anywhere.
+//! Start at [`Simulation::run`]; `foresee` and `submit` bring trouble and work, `checks` looks at the end. After every
+//! step the scheduler's invariants are looked at; when nothing happens any more, every wanted result has been answered,
+//! rightly; when everything was released, nothing is left anywhere.
 
 mod checks;
 mod foresee;
