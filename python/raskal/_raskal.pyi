@@ -8,6 +8,110 @@ __version__: str
 # Called about every 100 ms with the tasks done, the tasks in all, and (name, done, total) for each layer.
 _Update = Callable[[int, int, Sequence[tuple[str, int, int]]], object]
 
+# ---- client.rs
+
+@final
+class Client:
+    """A connection to a cluster."""
+
+    def __new__(
+        cls,
+        address: str | None = None,
+        scheduler_file: str | None = None,
+        token: str | None = None,
+        name: str | None = None,
+        timeout: float = 10.0,
+    ) -> Client: ...
+    @property
+    def address(self) -> str: ...
+    @property
+    def dashboard(self) -> str | None: ...
+    @property
+    def is_open(self) -> bool: ...
+    def submit(self, builder: ProgramBuilder, wanted: list[int]) -> list[Remote]:
+        """Submit a program, and return a handle for each wanted task."""
+
+    def compute(self, builder: ProgramBuilder, wanted: list[int], update: _Update | None = None) -> list[Any]:
+        """Submit a program, and return the values of the wanted tasks."""
+
+    def persist(self, builder: ProgramBuilder, groups: list[list[int]]) -> list[RemotePersisted]:
+        """Submit a program whose groups of tasks stay on the cluster."""
+
+    def gather(self, remotes: list[Remote], timeout: float | None = None, skip: bool = False) -> list[Any]:
+        """Return the values of results; the first failure is raised, or left out if `skip`."""
+
+    def wait(self, remotes: list[Remote], first: bool = False, timeout: float | None = None) -> bool:
+        """Wait until all results are settled, or one is if `first`; false if the time ran out."""
+
+    def watch(self) -> Watcher:
+        """Return what tells of results that are settled from now on."""
+
+    def cancel(self, remotes: list[Remote]) -> None: ...
+    def wait_for_workers(self, count: int, timeout: float | None = None) -> None: ...
+    def workers(self) -> list[dict[str, Any]]: ...
+    def info(self) -> dict[str, Any]: ...
+    def who_has(self, remotes: list[Remote]) -> list[list[int]]: ...
+    def has_what(self) -> list[tuple[int, list[str]]]: ...
+    def close(self) -> None: ...
+
+@final
+class Remote:
+    """One result on a cluster; it stays there for as long as this object lives."""
+
+    @property
+    def key(self) -> str: ...
+    @property
+    def id(self) -> tuple[int, int]: ...
+    @property
+    def status(self) -> str: ...
+    @property
+    def nbytes(self) -> int | None: ...
+    def failure(self) -> tuple[BaseException, str] | None:
+        """Return the exception of a task that failed, and its traceback as text."""
+
+@final
+class RemotePersisted:
+    """The kept results of one collection on a cluster."""
+
+    def __new__(cls, remotes: list[Remote]) -> RemotePersisted: ...
+    def __len__(self) -> int: ...
+    def remotes(self) -> list[Remote]: ...
+
+@final
+class Watcher:
+    """Tells which results were settled."""
+
+    def take(self, timeout: float | None = None) -> list[tuple[int, int]] | None:
+        """Return those since the last call, waiting for at least one; None when there will be no more."""
+
+# ---- executor.rs
+
+def run_executor(threads: int) -> None:
+    """Run the tasks that the node at the other end of the standard input sends."""
+
+# ---- node.rs
+
+def run_node(
+    *,
+    executor_command: list[str],
+    address: str | None = None,
+    scheduler_file: str | None = None,
+    token: str | None = None,
+    name: str | None = None,
+    host: str | None = None,
+    executors: int = 1,
+    threads: int = 1,
+    native_threads: int | None = None,
+    memory_limit: int = 0,
+    connect_timeout: float = 30.0,
+    end_with_stdin: bool = False,
+    tls_cert: str | None = None,
+    tls_key: str | None = None,
+    tls_ca_file: str | None = None,
+    insecure: bool = False,
+) -> None:
+    """Run a node until its scheduler is gone or it is told to end."""
+
 # ---- delayed/ (operators are added by raskal/delayed.py)
 
 @final

@@ -6,9 +6,11 @@ import operator
 import os
 
 import numpy as np
+import pandas as pd
 
 import raskal
 import raskal.array
+import raskal.dataframe
 from raskal.distributed import Future, wait
 
 
@@ -82,3 +84,12 @@ def test_large_persisted_parts_can_be_computed_and_computed_with(client):
     kept = raskal.delayed(np.arange)(200_000).persist()
     np.testing.assert_array_equal(kept.compute(), np.arange(200_000))
     assert kept.sum().compute() == 19_999_900_000
+
+
+def test_dataframes_run_on_the_cluster(client):
+    frame = pd.DataFrame({"key": np.arange(1000) % 7, "value": np.arange(1000.0)})
+    lazy = raskal.dataframe.from_pandas(frame, npartitions=4)
+    expected = frame.groupby("key").value.mean()
+    pd.testing.assert_series_equal(lazy.groupby("key").value.mean().compute(), expected)
+    doubled = lazy.map_partitions(lambda part: part.assign(value=2 * part.value)).persist()
+    pd.testing.assert_series_equal(doubled.groupby("key").value.mean().compute(), 2 * expected)

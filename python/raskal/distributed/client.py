@@ -94,14 +94,15 @@ class Client:
             address = self._own_cluster = LocalCluster(**kwargs)
         elif kwargs:
             raise TypeError(f"Client got unknown arguments {sorted(kwargs)}; those of LocalCluster need address=None")
-        self.cluster = address if not isinstance(address, (str, type(None))) else None
-        if self.cluster is not None:
+        self.cluster: LocalCluster | None = None
+        if isinstance(address, LocalCluster):
+            self.cluster = address
             address, scheduler_file = self.cluster.scheduler_address, self.cluster.scheduler_file
         file = None if scheduler_file is None else os.fspath(scheduler_file)
         try:
-            self._client = _Client(None if address is None else str(address), file, token, name, seconds)
-            if isinstance(self.cluster, LocalCluster) and self.cluster._workers:
-                self._client.wait_for_workers(1, 60.0)
+            self._client = _Client(address, file, token, name, seconds)
+            if self.cluster is not None:
+                self.cluster._wait_for_a_worker(self._client)
         except BaseException:
             if self._own_cluster is not None:
                 self._own_cluster.close()
@@ -514,10 +515,9 @@ class Client:
 
     def shutdown(self) -> None:
         """End the connection, and the cluster if it is of this machine."""
-        cluster = self.cluster
         self.close()
-        if isinstance(cluster, LocalCluster):
-            cluster.close()
+        if self.cluster is not None:
+            self.cluster.close()
 
     def __enter__(self) -> Client:
         return self

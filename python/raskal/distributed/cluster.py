@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 import weakref
 from html import escape
 from pathlib import Path
@@ -192,6 +193,22 @@ class LocalCluster:
                 command += ["--memory-limit", str(self._memory_limit)]
             self._workers.append(self._start(command, stdout=self._sink))
             self._started += 1
+
+    def _wait_for_a_worker(self, client: Any) -> None:
+        """Wait until one worker has joined, or all have ended instead."""
+        deadline = time.monotonic() + _START_SECONDS
+        while self._workers:
+            try:
+                return client.wait_for_workers(1, 0.2)
+            except TimeoutError:
+                codes = [worker.poll() for worker in self._workers]
+                if None not in codes:
+                    raise RuntimeError(
+                        f"all workers ended instead of starting, with exit codes {codes}\n"
+                        "hint: what they wrote to the standard error tells why"
+                    ) from None
+                if time.monotonic() > deadline:
+                    raise
 
     @property
     def scheduler_file(self) -> str:

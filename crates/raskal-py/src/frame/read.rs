@@ -2,7 +2,6 @@
 
 use super::arrow::{array, batches, schema};
 use super::table::{Frame, raise};
-use crate::program::Persisted;
 use pyo3::prelude::*;
 use raskal_frame::csv::CsvOptions;
 use raskal_frame::parquet::ParquetTable;
@@ -91,15 +90,17 @@ pub(super) fn frame_from_table(
 #[pyo3(signature = (handle, types, index, token, divisions=None))]
 pub(super) fn frame_from_persisted(
     py: Python<'_>,
-    handle: &Persisted,
+    handle: &Bound<'_, PyAny>,
     types: &Bound<'_, PyAny>,
     index: Vec<Option<String>>,
     token: &str,
     divisions: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<Frame> {
     let (types, divisions) = (schema(types)?, divisions.map(array).transpose()?);
+    // A cluster's parts are brought here for now: plans can't begin at tasks of another graph yet.
+    let values = crate::client::persisted_values(handle)?;
     let make = || {
-        let partitions = handle.values.iter().map(|value| Ok(value.as_batches()?.batches.clone()));
+        let partitions = values.iter().map(|value| Ok(value.as_batches()?.batches.clone()));
         let partitions = partitions
             .collect::<Result<Vec<_>, raskal_store::ValueError>>()
             .map_err(|error| FrameError::Type(error.to_string()))?;
