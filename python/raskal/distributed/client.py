@@ -6,6 +6,8 @@ connection itself is Rust (``crates/raskal-runtime/src/client``).
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import itertools
 import logging
 import os
@@ -235,8 +237,9 @@ class Client:
             keys = [f"{key}-{uuid4().hex[:8]}-{number}" for number in range(len(calls))]
         else:
             keys = [None] * len(calls)
-        nodes = [Delayed._call(func, args, kwargs or None, own, None) for args, own in zip(calls, keys)]
-        return self._submit_calls(nodes, keys)
+        with _no_collection():
+            nodes = [Delayed._call(func, args, kwargs or None, own, None) for args, own in zip(calls, keys)]
+            return self._submit_calls(nodes, keys)
 
     def _submit_calls(self, nodes: list[Delayed], keys: list[str | None]) -> list[Future]:
         if not nodes:
@@ -546,6 +549,18 @@ class Client:
             f"<b>Client</b><ul><li>Scheduler: {escape(self._client.address)}</li><li>Dashboard: {dashboard}</li>"
             f"<li>Workers: {len(workers)}, threads: {threads}</li></ul>"
         )
+
+
+@contextlib.contextmanager
+def _no_collection() -> Iterator[None]:
+    """Hold the garbage collector: it would look through a growing heap of live objects again and again."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def _watch(reference: weakref.ref[Client], watcher: Any) -> None:
