@@ -90,6 +90,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             tls_ca_file=options.tls_ca_file,
             insecure=options.insecure,
         )
+    except KeyboardInterrupt:
+        # The node has ended in order by now; Python only hears of the interrupt afterwards.
+        return 0
     except Exception as error:
         print(f"raskal worker: {error}", file=sys.stderr)
         return 1
