@@ -92,7 +92,7 @@ async fn first_frame<R: DecodeOwned>(receiver: &mut Receiver<R>) -> Option<Vec<R
     match tokio::time::timeout(HELLO_TIME, receiver.receive()).await {
         Ok(Ok(messages)) => messages.filter(|messages| !messages.is_empty()),
         Ok(Err(error)) => {
-            tracing::warn!(%error, "a peer left before it said hello");
+            tracing::info!(%error, "a peer left before it said hello");
             None
         }
         Err(_) => {
@@ -102,21 +102,21 @@ async fn first_frame<R: DecodeOwned>(receiver: &mut Receiver<R>) -> Option<Vec<R
     }
 }
 
-/// Passes frames on until the connection ends; tells why it ended.
+/// Passes frames on until the connection ends; tells why, if it did not end in order.
 async fn pass_on<R: DecodeOwned>(
     receiver: &mut Receiver<R>,
     mut messages: Vec<R>,
     wrap: impl Fn(Vec<R>) -> Incoming,
     inbox: &mpsc::Sender<Incoming>,
-) -> String {
+) -> Option<String> {
     loop {
         if !messages.is_empty() && inbox.send(wrap(messages)).await.is_err() {
-            return "the scheduler ended".to_owned();
+            return None;
         }
         match receiver.receive().await {
             Ok(Some(next)) => messages = next,
-            Ok(None) => return "it closed its connection".to_owned(),
-            Err(error) => return error.to_string(),
+            Ok(None) => return None,
+            Err(error) => return Some(error.to_string()),
         }
     }
 }

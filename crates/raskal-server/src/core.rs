@@ -25,7 +25,7 @@ const TURN_LEN: usize = 64;
 pub(crate) enum Incoming {
     WorkerJoined { worker: WorkerId, info: Box<WorkerInfo>, host: Option<String>, sender: Sender<ToWorker> },
     Worker { worker: WorkerId, messages: Vec<FromWorker> },
-    WorkerGone { worker: WorkerId, reason: String },
+    WorkerGone { worker: WorkerId, reason: Option<String> },
     ClientJoined { client: ClientId, name: String, sender: Sender<ToClient> },
     Client { client: ClientId, messages: Vec<FromClient> },
     ClientGone { client: ClientId },
@@ -90,7 +90,7 @@ impl Core {
                 }
             }
             Incoming::WorkerJoined { worker, info, host, sender } => self.worker_joined(worker, *info, host, sender),
-            Incoming::WorkerGone { worker, reason } => self.worker_gone(worker, &reason),
+            Incoming::WorkerGone { worker, reason } => self.worker_gone(worker, reason.as_deref()),
             Incoming::ClientJoined { client, name, sender } => self.client_joined(client, name, sender),
             Incoming::ClientGone { client } => {
                 if self.tables.clients.remove(&client).is_some() {
@@ -153,10 +153,16 @@ impl Core {
         self.step(Event::WorkerJoined { worker, slots });
     }
 
-    fn worker_gone(&mut self, worker: WorkerId, reason: &str) {
+    /// A worker is gone: in order, or for a reason.
+    fn worker_gone(&mut self, worker: WorkerId, reason: Option<&str>) {
         let Some(gone) = self.tables.workers.remove(&worker) else { return };
-        tracing::warn!(%worker, name = gone.info.name, reason, "a worker is gone");
-        self.history.worker_lost(worker, &gone.info.name, reason);
+        match reason {
+            None => tracing::info!(%worker, name = gone.info.name, "a worker left"),
+            Some(reason) => {
+                tracing::warn!(%worker, name = gone.info.name, reason, "a worker is lost");
+                self.history.worker_lost(worker, &gone.info.name, reason);
+            }
+        }
         for other in self.tables.workers.values_mut() {
             other.outbox.push(ToWorker::Peers { joined: vec![], left: vec![worker] });
         }
@@ -180,7 +186,7 @@ impl Core {
                 let _ = silent.sender.push([ToWorker::Retire { reason }]);
                 silent.sender.close();
             }
-            self.worker_gone(worker, &format!("it was silent for {} s", self.worker_timeout.as_secs()));
+            self.worker_gone(worker, Some(&format!("it was silent for {} s", self.worker_timeout.as_secs())));
         }
         self.history.tick();
     }

@@ -9,6 +9,9 @@ use raskal_proto::{FromClient, FunctionMessage};
 use raskal_types::{ErrorKind, GraphId, SlotClass, TaskId};
 use std::sync::Arc;
 
+/// The most bytes of functions and values in one submission: what fits a frame, with room for the graph itself.
+const SUBMIT_BYTES_MAX: usize = raskal_proto::FRAME_BYTES_MAX - (256 << 20);
+
 /// Fewer free graph numbers than this, and the scheduler is asked for more.
 const GRAPHS_LOW: usize = 2048;
 
@@ -37,6 +40,16 @@ impl Client {
                 offsets,
                 payloads,
             });
+        }
+        let size_bytes: usize = encoded.iter().map(|function| function.shared.len() + function.payloads.len()).sum();
+        if size_bytes > SUBMIT_BYTES_MAX {
+            return Err(Failure::new(
+                ErrorKind::Value,
+                format!(
+                    "the functions and values of this computation are {size_bytes} bytes, and at most {SUBMIT_BYTES_MAX} \
+                     travel to a cluster at once\nhint: have the workers read large data from files, or submit it in parts"
+                ),
+            ));
         }
         let known = functions.into_iter().enumerate().map(|(layer, function)| {
             // Layers of values have neither keys nor lines of their own, and may be large.

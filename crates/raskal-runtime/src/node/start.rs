@@ -41,19 +41,37 @@ pub fn run(options: NodeOptions, registry: FunctionRegistry) -> Result<(), Failu
     let end_with_stdin = options.end_with_stdin;
     let result = runtime.block_on(async {
         let end = end(end_with_stdin)?;
+        let line = Line::default();
         tokio::select! {
-            failure = serve(options, registry, data.handle().clone()) => failure,
-            () = end => Ok(()),
+            failure = serve(options, registry, data.handle().clone(), line.clone()) => failure,
+            () = end => {
+                take_leave(&line).await;
+                Ok(())
+            }
         }
     });
     data.shutdown_background();
     result
 }
 
+/// The connection to the scheduler, once there is one.
+type Line = Arc<parking_lot::Mutex<Option<Sender<FromWorker>>>>;
+
+/// Closes the connection in order, so that the scheduler does not take the node for lost.
+async fn take_leave(line: &Line) {
+    let sender = line.lock().take();
+    if let Some(sender) = sender {
+        sender.close();
+        // A scheduler that does not answer will find out by itself.
+        let _ = tokio::time::timeout(Duration::from_secs(1), sender.closed()).await;
+    }
+}
+
 async fn serve(
     mut options: NodeOptions,
     registry: FunctionRegistry,
     data: tokio::runtime::Handle,
+    line: Line,
 ) -> Result<(), Failure> {
     let (events, mut inbox) = mpsc::unbounded_channel();
     let mut executors = BTreeMap::new();
@@ -74,6 +92,7 @@ async fn serve(
     }
     let connection = ConnectionOptions { frame_bytes_max: FRAME_BYTES_MAX, ..ConnectionOptions::default() };
     let (sender, mut receiver) = link.into_connection::<FromWorker, ToWorker>(connection);
+    *line.lock() = Some(sender.clone());
     sender.push([FromWorker::Hello(WorkerInfo {
         name: options.name.clone(),
         address,
