@@ -68,7 +68,7 @@ INTERRUPTED = """
 import os, time
 from raskal import compute, delayed
 def wait():
-    os.write(1, b"running\n")  # in one piece, whichever threads write at the same time
+    os.write(1, b"running\\n")  # in one piece, whichever threads write at the same time
     for _ in range(600):
         time.sleep(0.05)
 try:

@@ -8,7 +8,8 @@
 //! let mut tasks = Tasks::new();
 //! let numbers: Vec<Task<u64>> = (0..10u64).map(|n| tasks.add("square", move || n * n)).collect();
 //! let total = tasks.reduce("sum", &numbers, |squares: &[&u64]| squares.iter().copied().sum::<u64>());
-//! assert_eq!(*tasks.compute(&Engine::with_threads(2)?, total)?, 285);
+//! let engine = Engine::with_threads(2)?;
+//! assert_eq!(*tasks.compute(&engine, total)?, 285);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
