@@ -104,7 +104,8 @@ class DataFrame(FrameCollection):
         """
         names = self._plan.names
         if label in self._meta.columns:
-            return names[self._meta.columns.get_loc(label)]
+            place: Any = self._meta.columns.get_loc(label)
+            return names[place]
         self._plan.select([str(label)])  # raises, and offers the nearest
         raise KeyError(f"column {label!r} does not exist\nhint: its label is the text {str(label)!r}")
 

@@ -120,5 +120,6 @@ def from_dict(
     >>> dd.from_dict({"x": [1, 2, 3]}, npartitions=2).x.sum().compute()
     np.int64(6)
     """
-    frame = pd.DataFrame.from_dict(data, orient=orient, dtype=dtype, columns=columns)
+    from_dict: Any = pd.DataFrame.from_dict
+    frame = from_dict(data, orient=orient, dtype=dtype, columns=columns)
     return from_pandas(frame, npartitions=npartitions)
