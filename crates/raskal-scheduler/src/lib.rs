@@ -27,6 +27,7 @@
 //!
 //! Pure: no clock, socket, thread or random source; time comes in as measured durations.
 
+mod bits;
 mod lineage;
 pub mod message;
 mod placement;

@@ -5,7 +5,6 @@
 use crate::message::{Cause, Instruction};
 use crate::scheduler::{DEATHS_MAX, Scheduler};
 use crate::task::{ANYWHERE, State};
-use crate::worker::Worker;
 use raskal_types::{Attempt, TaskId, WorkerId};
 
 /// What is to be told once every task that is made again knows what it waits for.
@@ -52,9 +51,7 @@ impl Scheduler {
                 }
             }
         }
-        let mut held: Vec<TaskId> = worker.holds.iter().copied().collect();
-        held.sort_unstable();
-        let lost: Vec<TaskId> = held.into_iter().filter(|&task| !self.other_holder(id, task)).collect();
+        let lost: Vec<TaskId> = self.held_by(id).into_iter().filter(|&task| !self.other_holder(id, task)).collect();
         for &task in &again {
             self.recount(task);
         }
@@ -72,10 +69,9 @@ impl Scheduler {
     /// A holder no longer has a value.
     pub(crate) fn dropped(&mut self, worker: WorkerId, task: TaskId, out: &mut Vec<Instruction>) {
         let size_bytes = self.size_bytes(task);
-        let Some(holder) = self.workers.get_mut(&worker) else { return };
-        if !holder.holds.remove(&task) {
-            return;
-        }
+        let held = self.is_held_by(worker, task);
+        let Some(holder) = self.workers.get_mut(&worker).filter(|_| held) else { return };
+        holder.held -= 1;
         holder.held_bytes -= size_bytes;
         if !self.other_holder(worker, task) {
             self.lose(vec![task], out);
@@ -94,7 +90,9 @@ impl Scheduler {
             self.stray(worker, task, out);
             return;
         };
-        if holder != worker && copier.holds.insert(task) {
+        let known = state.copies.get(&task.index).is_some_and(|copies| copies.contains(&worker));
+        if holder != worker && !known {
+            copier.held += 1;
             copier.held_bytes += u64::from(state.tasks[task.index as usize].size_units) * 256;
             state.copies.entry(task.index).or_default().push(worker);
         }
@@ -103,8 +101,8 @@ impl Scheduler {
     /// A worker has a value that nobody counts on. It forgets it, unless it is to make that very value again: told to
     /// forget, it might forget the new one. See [`Scheduler::take_back`] for what becomes of it then.
     pub(crate) fn stray(&self, worker: WorkerId, task: TaskId, out: &mut Vec<Instruction>) {
-        let counted = |state: &Worker| state.holds.contains(&task) || state.assigned.contains(&task);
-        if self.workers.get(&worker).is_some_and(|state| !counted(state)) {
+        let Some(state) = self.workers.get(&worker) else { return };
+        if !state.assigned.contains(&task) && !self.is_held_by(worker, task) {
             out.push(Instruction::Free { worker, task });
         }
     }
@@ -120,7 +118,7 @@ impl Scheduler {
         out: &mut Vec<Instruction>,
     ) {
         let input = self.resolve(input);
-        if self.workers.get(&holder).is_some_and(|holder| holder.holds.contains(&input)) {
+        if self.is_held_by(holder, input) {
             // The holder may have it all the same (the connection failed, or it was made again meanwhile).
             out.push(Instruction::Free { worker: holder, task: input });
             self.dropped(holder, input, out);

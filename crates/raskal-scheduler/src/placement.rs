@@ -114,7 +114,8 @@ impl Scheduler {
     }
 
     pub(crate) fn size_bytes(&self, task: TaskId) -> u64 {
-        self.graphs.get(&task.graph).map_or(0, |state| u64::from(state.tasks[task.index as usize].size_units) * 256)
+        let known = self.graphs.get(&task.graph).and_then(|state| state.tasks.get(task.index as usize));
+        known.map_or(0, |task| u64::from(task.size_units) * 256)
     }
 
     /// Gives work to workers with free capacity: first what is queued for them and roots, then what others can't begin.

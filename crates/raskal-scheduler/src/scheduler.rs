@@ -123,6 +123,25 @@ impl Scheduler {
         }
     }
 
+    /// Whether a worker holds the value of a task (of one that stands for no other).
+    pub(crate) fn is_held_by(&self, worker: WorkerId, task: TaskId) -> bool {
+        let Some(state) = self.graphs.get(&task.graph) else { return false };
+        match state.tasks.get(task.index as usize).map(|task| task.state) {
+            Some(State::Memory(holder)) => {
+                holder == worker || state.copies.get(&task.index).is_some_and(|copies| copies.contains(&worker))
+            }
+            _ => false,
+        }
+    }
+
+    /// All values that a worker holds, found by looking at all tasks: only a worker's end asks for it.
+    pub(crate) fn held_by(&self, worker: WorkerId) -> Vec<TaskId> {
+        let tasks = |(&graph, state): (&GraphId, &GraphState)| {
+            (0..state.tasks.len() as u32).map(move |index| TaskId { graph, index })
+        };
+        self.graphs.iter().flat_map(tasks).filter(|&task| self.is_held_by(worker, task)).collect()
+    }
+
     /// The layers of a graph that is known.
     pub fn graph(&self, graph: GraphId) -> Option<&Graph> {
         self.graphs.get(&graph).map(|state| &*state.layers)
@@ -149,9 +168,7 @@ impl Scheduler {
 
     /// Number of tasks given to a worker and not answered, and number and bytes of the values it holds.
     pub fn load(&self, worker: WorkerId) -> (usize, usize, u64) {
-        self.workers
-            .get(&worker)
-            .map_or((0, 0, 0), |worker| (worker.assigned.len(), worker.holds.len(), worker.held_bytes))
+        self.workers.get(&worker).map_or((0, 0, 0), |worker| (worker.assigned.len(), worker.held, worker.held_bytes))
     }
 
     /// Why a task has no result, if it failed.
@@ -258,7 +275,7 @@ impl Scheduler {
     /// Tells those who wait for a value that it is there.
     fn announce(&mut self, task: TaskId, out: &mut Vec<Instruction>) {
         let Some(state) = self.graphs.get_mut(&task.graph) else { return };
-        if state.wanted.contains(&task.index) {
+        if state.wanted.contains(task.index) {
             out.push(Instruction::Finished { client: state.client, task });
         }
         let mut successors = std::mem::take(&mut self.tasks);
@@ -309,7 +326,7 @@ impl Scheduler {
         layer.mean_us = smooth(layer.mean_us, duration_us);
         let class = layer.class;
         if let Some(worker) = self.workers.get_mut(&worker) {
-            worker.holds.insert(task);
+            worker.held += 1;
             worker.held_bytes += size_bytes.div_ceil(256) * 256;
             let lane = worker.lane(class);
             worker.lanes[lane].learn(duration_us);
@@ -452,7 +469,7 @@ impl Scheduler {
             let copies = state.copies.remove(&task.index).unwrap_or_default();
             for worker in std::iter::once(holder).chain(copies) {
                 if let Some(state) = self.workers.get_mut(&worker) {
-                    state.holds.remove(&task);
+                    state.held -= 1;
                     state.held_bytes -= size_bytes;
                 }
                 out.push(Instruction::Free { worker, task });
@@ -493,7 +510,7 @@ impl Scheduler {
 
     fn release(&mut self, task: TaskId, out: &mut Vec<Instruction>) {
         let Some(state) = self.graphs.get_mut(&task.graph) else { return };
-        if state.wanted.remove(&task.index) {
+        if state.wanted.remove(task.index) {
             self.use_over(task, out);
             self.forget_if_done(task.graph, out);
         }
@@ -501,8 +518,7 @@ impl Scheduler {
 
     fn release_all(&mut self, graph: GraphId, out: &mut Vec<Instruction>) {
         let Some(state) = self.graphs.get(&graph) else { return };
-        let mut wanted: Vec<u32> = state.wanted.iter().copied().collect();
-        wanted.sort_unstable();
+        let wanted: Vec<u32> = state.wanted.iter().collect();
         wanted.into_iter().for_each(|index| self.release(TaskId { graph, index }, out));
     }
 
@@ -554,7 +570,7 @@ impl Scheduler {
             state.live -= 1;
             state.layer_state(task.index).failed += 1;
             state.causes.insert(task.index, cause);
-            if state.wanted.contains(&task.index) {
+            if state.wanted.contains(task.index) {
                 out.push(Instruction::Failed { client: state.client, task, cause });
             }
             let mut successors = Vec::new();

@@ -1,5 +1,6 @@
 //! The state of tasks and graphs.
 
+use crate::bits::Bits;
 use raskal_graph::{Graph, LayerId, order};
 use raskal_types::{ClientId, GraphId, SlotClass, TaskId, WorkerId};
 use std::collections::HashMap;
@@ -93,7 +94,7 @@ pub(crate) struct GraphState {
     /// How often a task raised and was run again.
     pub(crate) raised: HashMap<u32, u32>,
     /// Results that the client wants.
-    pub(crate) wanted: std::collections::HashSet<u32, foldhash::fast::FixedState>,
+    pub(crate) wanted: Bits,
     /// The graph of each import that was connected, which keeps its lineage for this one.
     pub(crate) sources: Vec<GraphId>,
     /// How many imports of other graphs were connected with this one: its lineage is kept for them.
@@ -130,9 +131,9 @@ impl GraphState {
             own.state = State::Waiting(inputs.len() as u32);
             layer_states[layers.locate(task).0.0 as usize].needed += 1;
         }
-        let wanted: std::collections::HashSet<u32, _> = wanted.iter().copied().collect();
-        for &task in &wanted {
-            tasks[task as usize].uses += 1;
+        let mut bits = Bits::new(tasks.len());
+        for &task in wanted {
+            tasks[task as usize].uses += u32::from(bits.insert(task));
         }
         GraphState {
             client,
@@ -147,7 +148,7 @@ impl GraphState {
             causes: HashMap::new(),
             deaths: HashMap::new(),
             raised: HashMap::new(),
-            wanted,
+            wanted: bits,
             sources: Vec::new(),
             importers: 0,
         }

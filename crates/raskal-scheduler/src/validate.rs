@@ -63,7 +63,7 @@ impl Scheduler {
                         let copies = state.copies.get(&id.index).map(Vec::as_slice).unwrap_or_default();
                         assert!(!copies.contains(&worker), "{id} names worker {worker} twice");
                         for holder in copies.iter().chain([&worker]) {
-                            assert!(self.workers[holder].holds.contains(&id), "worker {holder} does not hold {id}");
+                            assert!(self.workers.contains_key(holder), "worker {holder}, which is gone, holds {id}");
                         }
                     }
                     State::Failed => assert!(state.causes.contains_key(&id.index), "{id} failed without cause"),
@@ -78,7 +78,7 @@ impl Scheduler {
                 count.running += u32::from(matches!(task.state, State::Assigned(_)));
                 count.done += u32::from(matches!(task.state, State::Memory(_) | State::Released));
                 count.failed += u32::from(task.state == State::Failed);
-                let wanted = u32::from(state.wanted.contains(&id.index) && task.state != State::Failed);
+                let wanted = u32::from(state.wanted.contains(id.index) && task.state != State::Failed);
                 let exported = state.exports.get(&id.index).map_or(0, Vec::len) as u32;
                 if task.state != State::Failed {
                     assert_eq!(task.uses, uses[index] + wanted + exported, "uses of {id}, which is {:?}", task.state);
@@ -94,18 +94,9 @@ impl Scheduler {
         for (id, worker) in &self.workers {
             let given: u32 = worker.lanes.iter().map(|lane| lane.assigned).sum();
             assert_eq!(given as usize, worker.assigned.len(), "tasks given to worker {id}");
-            let mut bytes = 0;
-            for task in &worker.holds {
-                let state = &self.graphs[&task.graph];
-                let holder = matches!(state.tasks[task.index as usize].state, State::Memory(holder) if holder == *id);
-                let copy = state.copies.get(&task.index).is_some_and(|copies| copies.contains(id));
-                assert!(
-                    holder ^ copy,
-                    "worker {id} holds {task}, which is {:?}",
-                    state.tasks[task.index as usize].state
-                );
-                bytes += u64::from(state.tasks[task.index as usize].size_units) * 256;
-            }
+            let held = self.held_by(*id);
+            assert_eq!(worker.held, held.len(), "values held by worker {id}");
+            let bytes: u64 = held.into_iter().map(|task| self.size_bytes(task)).sum();
             assert_eq!(worker.held_bytes, bytes, "bytes held by worker {id}");
             for (lane, hungry) in self.hungry.iter().enumerate() {
                 assert!(!worker.has_room(lane) || hungry.contains(id), "worker {id} has room but is not known to");

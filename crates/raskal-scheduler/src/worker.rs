@@ -61,8 +61,8 @@ pub(crate) struct Worker {
     pub(crate) shared: bool,
     /// Tasks given to it and not answered.
     pub(crate) assigned: TaskSet,
-    /// Values that it holds.
-    pub(crate) holds: TaskSet,
+    /// Number of values that it holds.
+    pub(crate) held: usize,
     pub(crate) held_bytes: u64,
 }
 
@@ -72,7 +72,7 @@ impl Worker {
             Slots::Shared(count) => ([Lane::new(count), Lane::new(0)], true),
             Slots::Separate { python, native } => ([Lane::new(python), Lane::new(native)], false),
         };
-        Worker { lanes, shared, assigned: TaskSet::default(), holds: TaskSet::default(), held_bytes: 0 }
+        Worker { lanes, shared, assigned: TaskSet::default(), held: 0, held_bytes: 0 }
     }
 
     /// Which lane runs tasks of `class`.

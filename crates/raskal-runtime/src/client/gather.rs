@@ -53,7 +53,7 @@ impl Client {
             {
                 let table = self.shared.table.lock();
                 for &at in &missing {
-                    match table.outcomes.get(&tasks[at]) {
+                    match table.outcome(tasks[at]) {
                         Some(Outcome::Finished { inline: Some(bytes), .. }) => near.push((at, bytes.clone())),
                         Some(Outcome::Finished { source, holder, size_bytes, .. }) => {
                             let address = table.workers.get(holder).map(|worker| worker.address.clone());
@@ -94,7 +94,7 @@ impl Client {
             }
             self.find_holders(missing.iter().map(|&at| tasks[at]).collect(), poll)?;
             let mut table = self.shared.table.lock();
-            let nobody = |at: &usize| match table.outcomes.get(&tasks[*at]) {
+            let nobody = |at: &usize| match table.outcome(tasks[*at]) {
                 Some(Outcome::Finished { holder, .. }) => !table.workers.contains_key(holder),
                 _ => false,
             };
@@ -113,9 +113,7 @@ impl Client {
         let holders = self.who_has(tasks.clone(), poll)?;
         let mut table = self.shared.table.lock();
         for (task, holders) in tasks.into_iter().zip(holders) {
-            if let (Some(Outcome::Finished { holder, .. }), Some(&found)) =
-                (table.outcomes.get_mut(&task), holders.first())
-            {
+            if let (Some(Outcome::Finished { holder, .. }), Some(&found)) = (table.outcome_mut(task), holders.first()) {
                 *holder = found;
             }
         }

@@ -74,7 +74,7 @@ impl Remote {
     /// How it stands.
     pub fn status(&self) -> Status {
         let table = self.client.shared.table.lock();
-        match table.outcomes.get(&self.task) {
+        match table.outcome(self.task) {
             Some(Outcome::Finished { .. }) if table.ended.is_some() => Status::Lost,
             Some(Outcome::Finished { .. }) => Status::Finished,
             Some(Outcome::Failed(_)) => Status::Failed,
@@ -86,7 +86,7 @@ impl Remote {
 
     /// Why it failed, if it did: as it travelled, with the exception.
     pub fn failure(&self) -> Option<Arc<FailureMessage>> {
-        let failure = match self.client.shared.table.lock().outcomes.get(&self.task) {
+        let failure = match self.client.shared.table.lock().outcome(self.task) {
             Some(Outcome::Failed(failure)) => failure.clone(),
             _ => return None,
         };
@@ -95,7 +95,7 @@ impl Remote {
 
     /// Size of the value in bytes, once it is there.
     pub fn size_bytes(&self) -> Option<u64> {
-        match self.client.shared.table.lock().outcomes.get(&self.task) {
+        match self.client.shared.table.lock().outcome(self.task) {
             Some(Outcome::Finished { size_bytes, .. }) => Some(*size_bytes),
             _ => None,
         }
@@ -105,13 +105,7 @@ impl Remote {
 impl Drop for Remote {
     fn drop(&mut self) {
         let mut table = self.client.shared.table.lock();
-        let outcome = table.outcomes.remove(&self.task);
-        let graph = self.task.graph;
-        let last = table.graphs.get_mut(&graph).is_some_and(|known| {
-            known.handles = known.handles.saturating_sub(1);
-            known.handles == 0
-        });
-        let forgotten = if last { table.graphs.remove(&graph) } else { None };
+        let (outcome, forgotten) = table.forget(self.task);
         let mut tell = false;
         if table.ended.is_none() && !matches!(outcome, Some(Outcome::Cancelled)) {
             // Gathered: handles are often dropped by the thousand.
@@ -165,7 +159,7 @@ impl Client {
             {
                 let mut table = self.shared.table.lock();
                 loop {
-                    let is_settled = |task: &TaskId| !matches!(table.outcomes.get(task), Some(Outcome::Pending));
+                    let is_settled = |task: &TaskId| !matches!(table.outcome(*task), Some(Outcome::Pending));
                     if first {
                         if tasks.is_empty() || tasks.iter().any(is_settled) {
                             return Ok(true);
@@ -194,7 +188,7 @@ impl Client {
     /// How many of these results are settled.
     pub fn settled_among(&self, tasks: &[TaskId]) -> usize {
         let table = self.shared.table.lock();
-        tasks.iter().filter(|task| !matches!(table.outcomes.get(task), Some(Outcome::Pending))).count()
+        tasks.iter().filter(|task| !matches!(table.outcome(**task), Some(Outcome::Pending))).count()
     }
 
     /// Tells of each result that is settled from now on.

@@ -79,10 +79,7 @@ impl Client {
         }
         #[allow(clippy::useless_conversion)]
         let graph = Arc::from(graph);
-        table.graphs.insert(id, Known { graph, functions: known, handles: unique.len() as u32 });
-        for &index in &unique {
-            table.outcomes.insert(TaskId { graph: id, index }, Outcome::Pending);
-        }
+        table.graphs.insert(id, Known::new(graph, known, unique.clone()));
         drop(table);
         let handles: Vec<Arc<Remote>> =
             unique.iter().map(|&index| Arc::new(Remote::new(self.clone(), TaskId { graph: id, index }))).collect();
@@ -106,7 +103,7 @@ impl Client {
         let mut table = self.shared.table.lock();
         table.check_open()?;
         let mut tasks: Vec<TaskId> = handles.iter().map(|handle| handle.task()).collect();
-        tasks.retain(|task| !matches!(table.outcomes.get(task), None | Some(Outcome::Cancelled)));
+        tasks.retain(|task| !matches!(table.outcome(*task), None | Some(Outcome::Cancelled)));
         for &task in &tasks {
             table.settle(task, Outcome::Cancelled);
         }

@@ -27,11 +27,31 @@ pub(crate) struct Known {
     pub(crate) functions: Vec<Option<Arc<dyn Function>>>,
     /// How many of its results have handles.
     pub(crate) handles: u32,
+    /// The wanted tasks, by number.
+    indices: Vec<u32>,
+    /// How each of them stands; none once its handle is gone.
+    outcomes: Vec<Option<Outcome>>,
+}
+
+impl Known {
+    /// A graph of which these tasks are wanted, each once and by number.
+    pub(crate) fn new(graph: Arc<Graph>, functions: Vec<Option<Arc<dyn Function>>>, indices: Vec<u32>) -> Known {
+        let outcomes = vec![Some(Outcome::Pending); indices.len()];
+        Known { graph, functions, handles: indices.len() as u32, indices, outcomes }
+    }
+
+    /// Where a task's outcome is. Mostly all tasks of a range are wanted, and it is found at once.
+    fn position(&self, index: u32) -> Option<usize> {
+        let guess = index.checked_sub(*self.indices.first()?)? as usize;
+        match self.indices.get(guess) {
+            Some(&there) if there == index => Some(guess),
+            _ => self.indices.binary_search(&index).ok(),
+        }
+    }
 }
 
 #[derive(Default)]
 pub(crate) struct Table {
-    pub(crate) outcomes: Map<TaskId, Outcome>,
     pub(crate) graphs: Map<GraphId, Known>,
     pub(crate) workers: BTreeMap<WorkerId, WorkerInfo>,
     pub(crate) free_graphs: VecDeque<u32>,
@@ -113,9 +133,30 @@ impl Table {
         }
     }
 
+    /// How a result stands, while it has a handle.
+    pub(crate) fn outcome(&self, task: TaskId) -> Option<&Outcome> {
+        let known = self.graphs.get(&task.graph)?;
+        known.outcomes[known.position(task.index)?].as_ref()
+    }
+
+    pub(crate) fn outcome_mut(&mut self, task: TaskId) -> Option<&mut Outcome> {
+        let known = self.graphs.get_mut(&task.graph)?;
+        let position = known.position(task.index)?;
+        known.outcomes[position].as_mut()
+    }
+
+    /// A handle is gone: how its result stood, and the graph if that was its last one.
+    pub(crate) fn forget(&mut self, task: TaskId) -> (Option<Outcome>, Option<Known>) {
+        let Some(known) = self.graphs.get_mut(&task.graph) else { return (None, None) };
+        let outcome = known.position(task.index).and_then(|position| known.outcomes[position].take());
+        known.handles = known.handles.saturating_sub(1);
+        let last = known.handles == 0;
+        (outcome, if last { self.graphs.remove(&task.graph) } else { None })
+    }
+
     /// Records how a result stands, if anybody still wants it.
     pub(crate) fn settle(&mut self, task: TaskId, outcome: Outcome) {
-        if let Some(slot) = self.outcomes.get_mut(&task) {
+        if let Some(slot) = self.outcome_mut(task) {
             *slot = outcome;
             self.watchers.retain(|watcher| watcher.send(task).is_ok());
         }
