@@ -9,6 +9,7 @@ from __future__ import annotations
 from raskal import config
 from raskal._raskal import __version__
 from raskal._versions import show_versions
+from raskal.annotations import annotate, get_annotations
 from raskal.base import compute, is_dask_collection, persist
 from raskal.delayed import delayed
 from raskal.tokenize import tokenize
@@ -16,9 +17,11 @@ from raskal.visualize import visualize
 
 __all__ = [
     "__version__",
+    "annotate",
     "compute",
     "config",
     "delayed",
+    "get_annotations",
     "is_dask_collection",
     "persist",
     "show_versions",

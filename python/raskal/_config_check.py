@@ -38,6 +38,7 @@ _CHECKS: dict[str, Callable[[Any], None]] = {
     "num-workers": _count,
     "tokenize.ensure-deterministic": _flag,
     "array.chunk-size": _size,
+    "distributed.admin.large-graph-warning-threshold": _size,
     "distributed.comm.timeouts.connect": _duration,
 }
 

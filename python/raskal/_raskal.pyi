@@ -8,6 +8,21 @@ __version__: str
 # Called about every 100 ms with the tasks done, the tasks in all, and (name, done, total) for each layer.
 _Update = Callable[[int, int, Sequence[tuple[str, int, int]]], object]
 
+# ---- annotate.rs
+
+@final
+class Asked:
+    """What one `annotate` block asks of tasks."""
+
+    def __new__(
+        cls, all: dict[str, Any], priority: int = 0, retries: int = 0, workers: list[str] = ..., by_key: bool = False
+    ) -> Asked: ...
+    @property
+    def all(self) -> dict[str, Any]: ...
+
+def annotating(change: int) -> None:
+    """Count `annotate` blocks as they are opened (1) and closed (-1)."""
+
 # ---- client.rs
 
 @final
@@ -89,6 +104,29 @@ class Watcher:
 def run_executor(threads: int) -> None:
     """Run the tasks that the node at the other end of the standard input sends."""
 
+# ---- export.rs
+
+@final
+class LayerFunction:
+    """What the tasks of a layer share, for engines that are not ours."""
+
+    @staticmethod
+    def _decode(codec: str, shared: bytes, shape: list[int], native: bool) -> LayerFunction: ...
+
+@final
+class TaskCall:
+    """One task, called with the values of its inputs."""
+
+    def __new__(cls, layer: LayerFunction, index: int, payload: bytes, key: str, name: str) -> TaskCall: ...
+    @property
+    def key(self) -> str: ...
+    @property
+    def __name__(self) -> str: ...
+    def __call__(self, *inputs: Any) -> Any: ...
+
+def export(builder: ProgramBuilder, wanted: list[int]) -> list[tuple[int, TaskCall, list[int]]]:
+    """The tasks that `wanted` needs, inputs first: number, what to call, the numbers of its inputs."""
+
 # ---- node.rs
 
 def run_node(
@@ -151,11 +189,21 @@ def lower_delayed(builder: ProgramBuilder, objects: Sequence[Delayed]) -> list[i
 
 # ---- engine.rs
 
-def compute_local(builder: ProgramBuilder, wanted: list[int], threads: int, update: _Update | None = None) -> list[Any]:
+def compute_local(
+    builder: ProgramBuilder,
+    wanted: list[int],
+    threads: int,
+    update: _Update | None = None,
+    recorder: Recorder | None = None,
+) -> list[Any]:
     """Compute the wanted tasks on threads of this process (0: the calling one) and return their values, in order."""
 
 def persist_local(
-    builder: ProgramBuilder, groups: list[list[int]], threads: int, update: _Update | None = None
+    builder: ProgramBuilder,
+    groups: list[list[int]],
+    threads: int,
+    update: _Update | None = None,
+    recorder: Recorder | None = None,
 ) -> list[Persisted]:
     """Compute the tasks of each group and keep their values."""
 
@@ -185,6 +233,9 @@ class ProgramBuilder:
     def describe(self, wanted: list[int] | None = None) -> dict[str, Any]:
         """The graph so far, or what `wanted` needs: `nodes` (dicts of id, key, layer, function) and `edges`."""
 
+    def annotate(self, asked: Asked) -> None:
+        """Ask something of all layers of which nothing was asked so far."""
+
     def __len__(self) -> int: ...
 
 @final
@@ -196,6 +247,23 @@ class Persisted:
         """Bytes of all values together."""
 
     def __len__(self) -> int: ...
+
+# ---- record.rs
+
+@final
+class Recorder:
+    """Notes which task ran when, and where."""
+
+    def __new__(
+        cls,
+        before: Callable[[int, int], object] | None = None,
+        after: Callable[[int, int, Any], object] | None = None,
+    ) -> Recorder: ...
+    def take(self) -> list[tuple[int, int, float, float, int, bool]]:
+        """Task, thread, begin and end (of `time.perf_counter`), bytes and whether it failed, since the last call."""
+
+    def names(self, tasks: list[int]) -> list[tuple[str, str, str]]:
+        """Key, layer and function of tasks."""
 
 # ---- array/expr.rs
 

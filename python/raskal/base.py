@@ -10,12 +10,15 @@ from __future__ import annotations
 import atexit
 import os
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any, Protocol
 from uuid import uuid4
 
 from raskal import config
 from raskal._blas import one_thread
 from raskal._raskal import Delayed, ProgramBuilder, compute_local, lower_delayed, persist_local, stop_engines
+from raskal.annotations import current as current_annotations
+from raskal.diagnostics._watch import watch
 
 __all__ = [
     "Collection",
@@ -197,6 +200,9 @@ def _lower(collections: list[Any], distributed: bool = False) -> tuple[ProgramBu
     for place, collection in enumerate(collections):
         if not isinstance(collection, Delayed):
             groups[place] = list(collection.__raskal_lower__(builder))
+    asked = current_annotations()
+    if asked is not None:
+        builder.annotate(asked)
     return builder, groups
 
 
@@ -216,12 +222,21 @@ def _watched(run: Callable[[Callable[..., None] | None], Any]) -> Any:
     return result
 
 
-def _run(run: Callable[[Callable[..., None] | None], Any], threads: int) -> Any:
-    """Run something on threads of this process."""
-    if threads < 2:
-        return _watched(run)
-    with one_thread():
-        return _watched(run)
+def run_local(
+    builder: ProgramBuilder,
+    wanted: list[int],
+    threads: int,
+    groups: list[list[int]] | None = None,
+    graph: Any = None,
+) -> list[Any]:
+    """Run a program on threads of this process (0: the calling one): the values wanted, or a handle for each group.
+
+    `graph` is what callbacks are shown, instead of the engine's own keys.
+    """
+    with watch(builder, wanted, graph) as recorder, one_thread() if threads > 1 else nullcontext():
+        if groups is None:
+            return _watched(lambda update: compute_local(builder, wanted, threads, update, recorder))
+        return _watched(lambda update: persist_local(builder, groups, threads, update, recorder))
 
 
 def compute(
@@ -290,7 +305,7 @@ def compute(
         values = iter(client.compute_program(builder, wanted))
     else:
         threads = _threads(name, num_workers)
-        values = iter(_run(lambda update: compute_local(builder, wanted, threads, update), threads))
+        values = iter(run_local(builder, wanted, threads))
     results = iter(
         [
             collection.__raskal_finalize__([next(values) for _ in group])
@@ -352,7 +367,7 @@ def persist(
         handles = client.persist_program(builder, groups)
     else:
         threads = _threads(name, num_workers)
-        handles = _run(lambda update: persist_local(builder, groups, threads, update), threads)
+        handles = run_local(builder, [task for group in groups for task in group], threads, groups)
     kept = iter(
         [
             collection.__raskal_rebuild__(f"persisted-{uuid4().hex}", handle)

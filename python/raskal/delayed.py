@@ -18,9 +18,6 @@ from raskal.tokenize import normalize_token, tokenize
 
 __all__ = ["Delayed", "delayed"]
 
-# Read by Rust at each call, so that a call costs no look-up in the nested configuration.
-_defaults: dict[str, Any] = {"pure": config.get("delayed-pure", False)}
-
 
 def delayed(
     obj: Any = None,
@@ -75,9 +72,13 @@ def delayed(
     if nout is not None and (type(nout) is not int or nout < 0):
         raise ValueError(f"nout must be None or a non-negative integer, got {nout!r}")
     key = name
+    if pure is None:
+        given, pure = None, bool(config.get("delayed-pure", False))
+    else:
+        given = pure
     if key is None and pure:
         key = f"{type(obj).__name__}-{tokenize(obj, pure=pure)}"
-    result = Delayed._of(obj, key, pure, nout, traverse)
+    result = Delayed._of(obj, key, given, nout, traverse)
     if callable(obj):
         # What decorators are expected to keep.
         for attribute in ("__name__", "__qualname__", "__doc__", "__module__"):

@@ -194,6 +194,21 @@ impl Graph {
         key::format(&layer.prefix, &coordinates(&layer.shape, index))
     }
 
+    /// What users asked of a task.
+    pub fn annotations(&self, task: u32) -> &crate::Annotations {
+        let (layer, index) = self.locate(task);
+        self.layer(layer).annotations_of(index)
+    }
+
+    /// Sets what users ask of the layers that have been asked nothing so far.
+    pub fn annotate(&mut self, annotations: &crate::Annotations) {
+        for layer in &mut self.layers {
+            if layer.annotations == crate::Annotations::default() {
+                layer.annotations = annotations.clone();
+            }
+        }
+    }
+
     /// Appends the tasks that `task` needs, in the order of its inputs, to `into`.
     pub fn predecessors(&self, task: u32, into: &mut Vec<u32>) {
         let (id, own) = self.locate(task);

@@ -21,6 +21,17 @@ pub struct Layer {
     pub class: SlotClass,
     /// What users asked of the tasks.
     pub annotations: Annotations,
+    /// What users asked of single tasks, in layers whose tasks differ (graphs drawn by hand).
+    pub singled_out: Option<SingledOut>,
+}
+
+/// Annotations of single tasks of a layer.
+#[derive(Clone, Debug, Default, PartialEq, Encode, Decode)]
+pub struct SingledOut {
+    /// The different annotations.
+    pub kinds: Vec<Annotations>,
+    /// For each task, one more than the place of its annotations in `kinds`; 0 means those of the layer.
+    pub kind_of: Vec<u16>,
 }
 
 /// What users ask of a layer's tasks beyond their result (`raskal.annotate`).
@@ -43,7 +54,17 @@ impl Layer {
             edges: Vec::new(),
             class: SlotClass::Python,
             annotations: Annotations::default(),
+            singled_out: None,
         }
+    }
+
+    /// What users asked of one task.
+    pub fn annotations_of(&self, index: u32) -> &Annotations {
+        let own = self.singled_out.as_ref().and_then(|own| {
+            let kind = usize::from(*own.kind_of.get(index as usize)?);
+            own.kinds.get(kind.checked_sub(1)?)
+        });
+        own.unwrap_or(&self.annotations)
     }
 
     /// Adds a dependency formula behind those already there.

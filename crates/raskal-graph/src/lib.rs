@@ -30,6 +30,6 @@ pub mod token;
 
 pub use edge::{Axis, Csr, Edge, EdgeMap};
 pub use graph::{Graph, GraphError};
-pub use layer::{Annotations, Layer, LayerId};
+pub use layer::{Annotations, Layer, LayerId, SingledOut};
 pub use order::order;
 pub use token::Token;

@@ -5,6 +5,7 @@
 
 use crate::error::to_exception;
 use crate::program::{Persisted, ProgramBuilder};
+use crate::record::Recorder;
 use crate::value::to_python;
 use parking_lot::Mutex;
 use pyo3::prelude::*;
@@ -118,8 +119,12 @@ fn run(
     wanted: Vec<u32>,
     threads: u32,
     update: Option<&Py<PyAny>>,
+    recorder: Option<&Recorder>,
 ) -> PyResult<Vec<Value>> {
-    let program = builder.finish(wanted)?;
+    let mut program = builder.finish(wanted)?;
+    if let Some(recorder) = recorder {
+        recorder.attach(&mut program);
+    }
     let mut poll = |progress: &Progress| {
         Python::attach(|py| {
             let look = || {
@@ -155,15 +160,16 @@ fn run(
 
 /// Computes `wanted` and returns their values as Python objects, in order.
 #[pyfunction]
-#[pyo3(signature = (builder, wanted, threads, update=None))]
+#[pyo3(signature = (builder, wanted, threads, update=None, recorder=None))]
 fn compute_local<'py>(
     py: Python<'py>,
     builder: &ProgramBuilder,
     wanted: Vec<u32>,
     threads: u32,
     update: Option<Py<PyAny>>,
+    recorder: Option<Bound<'_, Recorder>>,
 ) -> PyResult<Bound<'py, PyList>> {
-    let values = run(py, builder, wanted, threads, update.as_ref())?;
+    let values = run(py, builder, wanted, threads, update.as_ref(), recorder.as_ref().map(Bound::get))?;
     let objects = PyList::empty(py);
     for value in &values {
         objects.append(to_python(py, value)?)?;
@@ -173,16 +179,18 @@ fn compute_local<'py>(
 
 /// Computes the tasks of each group and keeps their values.
 #[pyfunction]
-#[pyo3(signature = (builder, groups, threads, update=None))]
+#[pyo3(signature = (builder, groups, threads, update=None, recorder=None))]
 fn persist_local(
     py: Python<'_>,
     builder: &ProgramBuilder,
     groups: Vec<Vec<u32>>,
     threads: u32,
     update: Option<Py<PyAny>>,
+    recorder: Option<Bound<'_, Recorder>>,
 ) -> PyResult<Vec<Persisted>> {
     let lengths: Vec<usize> = groups.iter().map(Vec::len).collect();
-    let mut values = run(py, builder, groups.concat(), threads, update.as_ref())?.into_iter();
+    let mut values =
+        run(py, builder, groups.concat(), threads, update.as_ref(), recorder.as_ref().map(Bound::get))?.into_iter();
     Ok(lengths.into_iter().map(|length| Persisted { values: values.by_ref().take(length).collect() }).collect())
 }
 

@@ -9,19 +9,24 @@
 //! - [`frame`]: dataframes, and pandas functions in the middle of their plans.
 //! - [`client`], [`node`], [`executor`]: the three processes of a cluster that run Python.
 //! - [`delayed`]: the nodes of graphs that users draw by calling functions.
+//! - [`annotate`]: what users ask of tasks; [`record`]: which task ran when, for profilers.
+//! - [`export`]: tasks for engines that are not ours.
 //!
 //! Invariant: nothing here decides what runs when or where; it only translates.
 
+mod annotate;
 mod array;
 mod client;
 mod delayed;
 mod engine;
 mod error;
 mod executor;
+mod export;
 mod frame;
 mod function;
 mod node;
 mod program;
+mod record;
 mod value;
 
 use pyo3::prelude::*;
@@ -29,13 +34,16 @@ use pyo3::prelude::*;
 #[pymodule]
 fn _raskal(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    annotate::register(module)?;
     array::register(module)?;
     client::register(module)?;
     delayed::register(module)?;
     engine::register(module)?;
+    export::register(module)?;
     frame::register(module)?;
     executor::register(module)?;
     node::register(module)?;
     program::register(module)?;
+    record::register(module)?;
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! The Python face of [`raskal_runtime::ProgramBuilder`]: what collections lower themselves into.
 
+use crate::annotate::Asked;
 use crate::error::to_exception;
 use crate::function::PyFunction;
 use parking_lot::Mutex;
@@ -114,6 +115,15 @@ impl ProgramBuilder {
         self.edit(py, |builder| {
             let layer = builder.add_values(prefix, vec![values.len() as u32], values)?;
             Ok(builder.graph().tasks(layer).collect())
+        })
+    }
+
+    /// Asks something of all layers of which nothing was asked so far.
+    fn annotate(&self, py: Python<'_>, asked: &Bound<'_, Asked>) -> PyResult<()> {
+        let asked = asked.get().of(py, || "array or dataframe".into())?;
+        self.edit(py, |builder| {
+            builder.annotate(&asked);
+            Ok(())
         })
     }
 

@@ -4,9 +4,10 @@
 //! share what they have in common.
 
 use crate::function::{Call, EncodedFunction};
+use crate::local::Recorder;
 use crate::{Failure, Function, FunctionRegistry};
 use bytes::Bytes;
-use raskal_graph::{Csr, Edge, EdgeMap, Graph, GraphError, Layer, LayerId};
+use raskal_graph::{Annotations, Csr, Edge, EdgeMap, Graph, GraphError, Layer, LayerId};
 use raskal_store::{Frames, Value};
 use raskal_types::{ErrorKind, SlotClass, TaskId};
 use std::collections::{BTreeMap, HashMap};
@@ -22,6 +23,8 @@ pub struct Program {
     pub imports: HashMap<LayerId, Vec<TaskId>>,
     /// Tasks whose results are wanted, in the order in which they are returned.
     pub wanted: Vec<u32>,
+    /// Who wants to know how its tasks run, on the threads of this process.
+    pub recorder: Option<Arc<Recorder>>,
 }
 
 impl Program {
@@ -194,9 +197,25 @@ impl ProgramBuilder {
         self.add(layer, Arc::new(PassOn))
     }
 
+    /// Sets what users ask of the layers that have been asked nothing so far.
+    pub fn annotate(&mut self, annotations: &Annotations) {
+        self.graph.annotate(annotations);
+    }
+
+    /// The tasks of layers whose values exist on a cluster already.
+    pub fn imports(&self) -> &HashMap<LayerId, Vec<TaskId>> {
+        &self.imports
+    }
+
     /// The program, with the tasks whose results are wanted.
     pub fn finish(self, wanted: Vec<u32>) -> Program {
-        Program { graph: Arc::new(self.graph), functions: self.functions, imports: self.imports, wanted }
+        Program {
+            graph: Arc::new(self.graph),
+            functions: self.functions,
+            imports: self.imports,
+            wanted,
+            recorder: None,
+        }
     }
 }
 

@@ -200,7 +200,8 @@ impl Scheduler {
             }
         }
         let urgencies: Vec<i32> = state.layer_states.iter().map(|layer| layer.urgency).collect();
-        let uniform = urgencies.iter().all(|&urgency| urgency == urgencies[0]);
+        let uniform = urgencies.iter().all(|&urgency| urgency == urgencies[0])
+            && !state.layer_states.iter().any(|layer| layer.varied);
         for (class, orders) in roots.into_iter().enumerate() {
             if uniform {
                 if !orders.is_empty() {
@@ -208,7 +209,7 @@ impl Scheduler {
                 }
             } else {
                 for order in orders {
-                    let urgency = urgencies[state.layer_of(state.ordered[order as usize]).0 as usize];
+                    let urgency = state.urgency(state.ordered[order as usize]);
                     self.roots[class].entry((urgency, id)).or_default().push_back(order);
                 }
             }
@@ -544,7 +545,7 @@ impl Scheduler {
             }
             return;
         }
-        let retries = state.layer_state(task.index).retries;
+        let retries = state.retries(task.index);
         let raised = if retries == 0 { 0 } else { *state.raised.entry(task.index).or_default() };
         if raised < retries {
             state.raised.insert(task.index, raised + 1);

@@ -63,6 +63,8 @@ pub(crate) struct LayerState {
     pub(crate) class: SlotClass,
     pub(crate) urgency: i32,
     pub(crate) retries: u32,
+    /// Whether single tasks have an urgency and retries of their own.
+    pub(crate) varied: bool,
     pub(crate) needed: u32,
     pub(crate) running: u32,
     pub(crate) done: u32,
@@ -116,6 +118,7 @@ impl GraphState {
                 class: layer.class,
                 urgency: -layer.annotations.priority,
                 retries: layer.annotations.retries,
+                varied: layer.singled_out.is_some(),
                 ..LayerState::default()
             })
             .collect();
@@ -174,8 +177,18 @@ impl GraphState {
     }
 
     pub(crate) fn rank(&self, id: GraphId, task: u32) -> Rank {
-        let layer = self.layer_of(task);
-        Rank { urgency: self.layer_states[layer.0 as usize].urgency, graph: id, order: self.tasks[task as usize].order }
+        Rank { urgency: self.urgency(task), graph: id, order: self.tasks[task as usize].order }
+    }
+
+    pub(crate) fn urgency(&self, task: u32) -> i32 {
+        let layer = self.layer_states[self.layer_of(task).0 as usize];
+        if layer.varied { -self.layers.annotations(task).priority } else { layer.urgency }
+    }
+
+    /// How often a task that raised is run again.
+    pub(crate) fn retries(&self, task: u32) -> u32 {
+        let layer = self.layer_states[self.layer_of(task).0 as usize];
+        if layer.varied { self.layers.annotations(task).retries } else { layer.retries }
     }
 
     pub(crate) fn class(&self, task: u32) -> SlotClass {

@@ -2,7 +2,7 @@
 
 use rand::rngs::StdRng;
 use rand::{RngExt, seq::SliceRandom};
-use raskal_graph::{Annotations, Axis, Csr, Edge, EdgeMap, Graph, GraphError, Layer, LayerId};
+use raskal_graph::{Annotations, Axis, Csr, Edge, EdgeMap, Graph, GraphError, Layer, LayerId, SingledOut};
 use raskal_types::SlotClass;
 
 /// At most so many tasks in one layer: small enough for every invariant to be looked at after every step.
@@ -30,9 +30,12 @@ pub(crate) fn random(rng: &mut StdRng, imported: u32) -> Result<(Graph, Vec<u32>
 
 fn annotated(rng: &mut StdRng, layer: Layer) -> Layer {
     let class = if rng.random_bool(0.5) { SlotClass::Python } else { SlotClass::Native };
+    Layer { annotations: annotations(rng), ..layer.class(class) }
+}
+
+fn annotations(rng: &mut StdRng) -> Annotations {
     let priority = if rng.random_bool(0.2) { rng.random_range(-1..=1) } else { 0 };
-    let annotations = Annotations { priority, retries: rng.random_range(0..=2), ..Annotations::default() };
-    Layer { annotations, ..layer.class(class) }
+    Annotations { priority, retries: rng.random_range(0..=2), ..Annotations::default() }
 }
 
 /// A layer that takes one earlier layer by a formula (now and then twice), or none.
@@ -90,6 +93,11 @@ fn by_hand(rng: &mut StdRng, graph: &mut Graph, mut layer: Layer) -> Result<Laye
         }
     }
     layer.shape = vec![count];
+    if rng.random_bool(0.3) {
+        let kinds = vec![annotations(rng), annotations(rng)];
+        let kind_of = (0..count).map(|_| rng.random_range(0..=2)).collect();
+        layer.singled_out = Some(SingledOut { kinds, kind_of });
+    }
     if let (false, true) = (graph.layers().is_empty(), rng.random_bool(0.7)) {
         let id = LayerId(rng.random_range(0..graph.layers().len()) as u32);
         let extent = graph.layer(id).len() as u32;

@@ -80,7 +80,7 @@ impl Plan {
     }
 
     fn retries(&self, index: u32) -> u32 {
-        self.layers.layer(self.layers.locate(index).0).annotations.retries
+        self.layers.annotations(index).retries
     }
 }
 

@@ -7,8 +7,9 @@ use super::object::Delayed;
 use super::tasks::Tasks;
 use crate::program::ProgramBuilder;
 use foldhash::fast::FixedState;
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use raskal_graph::{Csr, Edge, EdgeMap, Layer};
+use raskal_graph::{Csr, Edge, EdgeMap, Layer, SingledOut};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -88,10 +89,12 @@ pub(super) fn lower_delayed(
         }
     }
     let count = nodes.len() as u32;
+    let singled_out = singled_out(py, &nodes)?;
     let tasks = Arc::new(Tasks::new(nodes));
     builder.get().edit(py, |builder| {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let mut layer = Layer::new(format!("delayed-{number:032x}"), vec![count]);
+        layer.singled_out = singled_out;
         if !outside.is_empty() {
             let selection = builder.add_selection(&format!("inputs-{number:032x}"), &outside)?;
             layer = layer.edge(Edge::new(selection, EdgeMap::Explicit(outer)));
@@ -99,6 +102,27 @@ pub(super) fn lower_delayed(
         let layer = builder.add_explicit(layer, inputs, tasks)?;
         Ok(wanted.iter().map(|&place| builder.graph().task(layer, place)).collect())
     })
+}
+
+/// What was asked of single nodes, if anything was.
+fn singled_out(py: Python<'_>, nodes: &[Arc<Node>]) -> PyResult<Option<SingledOut>> {
+    if nodes.iter().all(|node| node.asked.is_none()) {
+        return Ok(None);
+    }
+    let mut out = SingledOut { kinds: Vec::new(), kind_of: vec![0; nodes.len()] };
+    for (node, kind_of) in nodes.iter().zip(&mut out.kind_of) {
+        let Some(asked) = &node.asked else { continue };
+        let annotations = asked.get().of(py, || node.key(py))?;
+        // Few differ; the last ones are the likeliest.
+        let place = out.kinds.iter().rposition(|kind| *kind == annotations).unwrap_or_else(|| {
+            out.kinds.push(annotations);
+            out.kinds.len() - 1
+        });
+        *kind_of = u16::try_from(place + 1).map_err(|_| {
+            PyValueError::new_err("more than 65534 different annotations in one graph\nhint: compute it in parts")
+        })?;
+    }
+    Ok(Some(out))
 }
 
 /// Adds the tasks of another collection, and one that puts their values together; returns its number.

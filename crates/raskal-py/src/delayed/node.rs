@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::object::Delayed;
+use crate::annotate::{self, Asked};
 
 /// What a node stands for.
 pub(super) enum Kind {
@@ -54,6 +55,8 @@ pub(super) struct Node {
     pub(super) key: Option<String>,
     /// The line of the user's code that made it.
     origin: Option<(Py<PyAny>, i32)>,
+    /// What was asked of it.
+    pub(super) asked: Option<Py<Asked>>,
 }
 
 static NEXT: AtomicU64 = AtomicU64::new(0);
@@ -72,7 +75,8 @@ fn process_token() -> u64 {
 
 impl Node {
     pub(super) fn new(py: Python<'_>, kind: Kind, key: Option<String>) -> Arc<Node> {
-        Arc::new(Node { kind, number: NEXT.fetch_add(1, Ordering::Relaxed), key, origin: current_line(py) })
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        Arc::new(Node { kind, number, key, origin: current_line(py), asked: annotate::current(py) })
     }
 
     /// The key: given, or made from the function's name and a number that is unique over processes.
@@ -214,6 +218,10 @@ enum Look {
     Plain,
     /// They lower themselves.
     Collection,
+    /// They have the protocol of Dask's collections.
+    Foreign,
+    /// Iterators over a list, a tuple or a set, which stand for what is left of it.
+    Iterator,
     /// Their fields may hold nodes.
     Dataclass,
     NamedTuple,
@@ -234,6 +242,10 @@ fn look(object: &Bound<'_, PyAny>) -> PyResult<Look> {
     let is_type = object.is_instance_of::<PyType>();
     let look = if class.hasattr("__raskal_lower__")? {
         Look::Collection
+    } else if class.hasattr("__dask_graph__")? && !is_type {
+        Look::Foreign
+    } else if matches!(&*class.name()?.to_cow()?, "list_iterator" | "tuple_iterator" | "set_iterator") {
+        Look::Iterator
     } else if class.hasattr("__dataclass_fields__")? && !is_type {
         Look::Dataclass
     } else if class.hasattr("_fields")? && object.is_instance_of::<PyTuple>() {
@@ -287,6 +299,18 @@ pub(super) fn inspect(object: &Bound<'_, PyAny>) -> PyResult<Option<Arg>> {
         Look::Collection => {
             let kind = Kind::Collection(object.clone().unbind());
             Ok(Some(Arg::Node(Node::new(object.py(), kind, None))))
+        }
+        Look::Foreign => {
+            let convert = object.py().import("raskal.interop.collections")?.getattr("to_delayed")?;
+            let converted = convert.call1((object,))?;
+            Ok(converted.cast_exact::<Delayed>().ok().map(|delayed| Arg::Node(delayed.get().node.clone())))
+        }
+        Look::Iterator => {
+            let list = object.py().get_type::<PyList>().call1((object,))?.cast_into::<PyList>()?;
+            Ok(Some(match parts(list.iter())? {
+                Some(parts) => Arg::List(parts),
+                None => Arg::Literal(list.unbind().into_any()),
+            }))
         }
         Look::NamedTuple => {
             let make = object.get_type().getattr("_make")?;

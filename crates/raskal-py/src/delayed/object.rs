@@ -3,9 +3,11 @@
 use super::node::{Arg, Args, Kind, Node, arguments, inspect};
 use crate::value::from_python;
 use pyo3::exceptions::{PyAttributeError, PyTypeError};
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyString, PyTuple};
+use raskal_graph::Token;
 use std::sync::Arc;
 
 /// A value that is not computed yet.
@@ -123,7 +125,9 @@ impl Delayed {
             Vec::new(),
         );
         let kind = Kind::Call { callee: Arg::Literal(getattr.clone_ref(py)), args };
-        Ok(Delayed { node: Node::new(py, kind, None), pure: None, nout: None })
+        // The same attribute of the same value is one task.
+        let token = Token::of(["getattr", &slf.get().node.key(py), &name.to_cow()?]);
+        Ok(Delayed { node: Node::new(py, kind, Some(format!("getattr-{token}"))), pure: None, nout: None })
     }
 
     /// The key: unique, or the content's for pure calls.
@@ -164,9 +168,12 @@ impl Delayed {
     }
 }
 
-/// Whether calls are pure when nobody says (`raskal.config`, `delayed_pure`).
+/// Whether calls are pure when nobody says (the setting `delayed-pure`).
 fn default_pure(py: Python<'_>) -> PyResult<bool> {
-    static PURE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    let state = PURE.get_or_try_init(py, || py.import("raskal.delayed")?.getattr("_defaults").map(Bound::unbind))?;
-    state.bind(py).cast::<PyDict>()?.get_item("pure")?.map_or(Ok(false), |pure| pure.extract())
+    // The settings are one dictionary for the life of the process, which is changed in place.
+    static SETTINGS: PyOnceLock<Py<PyDict>> = PyOnceLock::new();
+    let settings = SETTINGS.get_or_try_init(py, || {
+        Ok::<_, PyErr>(py.import("raskal.config")?.getattr("config")?.cast_into::<PyDict>()?.unbind())
+    })?;
+    settings.bind(py).get_item(intern!(py, "delayed-pure"))?.map_or(Ok(false), |pure| pure.is_truthy())
 }

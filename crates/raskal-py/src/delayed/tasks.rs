@@ -298,6 +298,7 @@ fn encode(py: Python<'_>, nodes: &[Arc<Node>]) -> Result<EncodedFunction, Failur
     };
     let mut shared = Vec::new();
     frames.write_to(&mut shared);
+    warn_if_large(py, nodes, &offsets, shared.len() as u64).map_err(|error| from_exception(py, error))?;
     let tasks = TaskPayloads { offsets, bytes: encoder.bytes.into() };
     Ok(EncodedFunction { codec: CODEC, shared: shared.into(), tasks: Some(tasks) })
 }
@@ -327,6 +328,23 @@ fn is_named(function: &Bound<'_, PyAny>) -> bool {
         || function.is_exact_instance_of::<PyType>();
     let module = function.getattr(pyo3::intern!(function.py(), "__module__"));
     plain && module.is_ok_and(|module| module.extract::<&str>().is_ok_and(|module| module != "__main__"))
+}
+
+/// Above this size it is worth to look which object is to blame.
+const LARGE_BYTES: u64 = 1 << 20;
+
+/// Has the user warned of the largest object that travels with the graph.
+fn warn_if_large(py: Python<'_>, nodes: &[Arc<Node>], offsets: &[u64], shared_bytes: u64) -> PyResult<()> {
+    let total = shared_bytes + offsets.last().copied().unwrap_or(0);
+    if total < LARGE_BYTES {
+        return Ok(());
+    }
+    let sizes = offsets.windows(2).map(|ends| ends[1] - ends[0]);
+    let largest = sizes.zip(nodes).max_by_key(|(size, _)| *size);
+    let Some((size, node)) = largest else { return Ok(()) };
+    let warn = py.import("raskal.interop.large")?.getattr("warn")?;
+    let what = if size >= shared_bytes { "an argument" } else { "what the functions refer to, such as those" };
+    warn.call1((total, size.max(shared_bytes), what, node.name(py), node.key(py), node.origin(py))).map(|_| ())
 }
 
 fn unpicklable(py: Python<'_>, node: &Node, what: &str, error: &PyErr) -> Failure {

@@ -21,7 +21,7 @@ impl Client {
     /// # Errors
     /// If a function can't be encoded (the message names it), or the connection has ended.
     pub fn submit(self: &Arc<Self>, program: Program) -> Result<Vec<Arc<Remote>>, Failure> {
-        let Program { graph, functions, imports, wanted } = program;
+        let Program { graph, functions, imports, wanted, recorder: _ } = program;
         let mut encoded = Vec::with_capacity(functions.len());
         let mut imported = Vec::new();
         for (layer, function) in functions.iter().enumerate() {

@@ -4,12 +4,14 @@
 //! machine and the queue sit under one lock that is held for well under a microsecond at a time; no function runs and no
 //! value is dropped while it is held, since both may call the user's code.
 
+mod record;
 mod state;
 
 use crate::{Failure, Program};
 use parking_lot::{Condvar, Mutex};
 use raskal_store::Value;
 use raskal_types::{ErrorKind, GraphId, SlotClass};
+pub use record::{Observer, Record, Recorder};
 use state::{Job, State};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -228,9 +230,11 @@ fn run_job(job: &mut Job, host: &dyn ThreadHost) -> Instant {
     let begun = Instant::now();
     let program = &job.program;
     let task = job.task.index;
-    let answer = match job.class {
-        SlotClass::Python => program.call(task, inputs),
-        SlotClass::Native => {
+    let refused = program.recorder.as_ref().and_then(|recorder| recorder.begin(task));
+    let mut answer = match (refused, job.class) {
+        (Some(failure), _) => Err(failure),
+        (None, SlotClass::Python) => program.call(task, inputs),
+        (None, SlotClass::Native) => {
             let (mut inputs, mut answer) = (Some(inputs), None);
             host.detached(&mut || {
                 if let Some(inputs) = inputs.take() {
@@ -241,6 +245,9 @@ fn run_job(job: &mut Job, host: &dyn ThreadHost) -> Instant {
         }
     };
     let ended = Instant::now();
+    if let Some(recorder) = &program.recorder {
+        recorder.end(task, begun..ended, &mut answer);
+    }
     job.duration_us = u32::try_from(ended.duration_since(begun).as_micros()).unwrap_or(u32::MAX);
     job.answer = Some(answer);
     ended

@@ -1,0 +1,126 @@
+"""What users ask of tasks beyond their result: `annotate`.
+
+Start at `annotate`. Delayed calls take what is asked where they are made; arrays, dataframes and bags, which are planned
+as a whole, take what is asked where they are computed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+from raskal._raskal import Asked, annotating
+
+__all__ = ["annotate", "get_annotations"]
+
+_current: ContextVar[Asked | None] = ContextVar("raskal-annotations", default=None)
+
+
+def current() -> Asked | None:
+    """What the innermost block of this context asks."""
+    return _current.get()
+
+
+def get_annotations() -> dict[str, Any]:
+    """What is asked of tasks that are made here.
+
+    Examples
+    --------
+    >>> import raskal
+    >>> with raskal.annotate(priority=3):
+    ...     raskal.get_annotations()
+    {'priority': 3}
+    """
+    asked = _current.get()
+    return dict(asked.all) if asked is not None else {}
+
+
+@contextmanager
+def annotate(**annotations: Any) -> Iterator[None]:
+    """Ask something of the tasks that are made inside the block.
+
+    Blocks can be nested; the inner one wins where both ask for the same.
+
+    Parameters
+    ----------
+    priority : int or callable, optional
+        Among tasks that are ready, those of a higher priority run first. A function is given the task's key.
+    retries : int or callable, optional
+        How often a task that raises is run again before its failure counts.
+    workers : str or list of str or callable, optional
+        Names or addresses of the workers to run on, on a cluster.
+    allow_other_workers : bool, optional
+        Whether others will do as well.
+    resources : dict, optional
+        How much of each of a worker's named resources a task takes, on a cluster.
+    **annotations
+        Anything else is kept with the tasks and given to other engines (``scheduler="dask"``).
+
+    Raises
+    ------
+    TypeError
+        If a value is of the wrong kind.
+    ValueError
+        If `retries` is negative.
+
+    Notes
+    -----
+    Threads of this process act on `priority` and `retries`. Delayed calls take what is asked where they are called;
+    arrays, dataframes and bags what is asked around ``compute`` or ``persist``.
+
+    Source: crates/raskal-graph/src/layer.rs
+
+    Examples
+    --------
+    >>> import raskal
+    >>> with raskal.annotate(retries=2):
+    ...     fragile = raskal.delayed(abs)(-1)
+    >>> fragile.compute()
+    1
+    """
+    asked = ask({**get_annotations(), **annotations})
+    token = _current.set(asked)
+    annotating(1)
+    try:
+        yield
+    finally:
+        annotating(-1)
+        _current.reset(token)
+
+
+def ask(annotations: Mapping[str, Any]) -> Asked:
+    """Checked annotations, as the engine takes them."""
+    by_key = any(callable(annotations.get(name)) for name in ("priority", "retries", "workers"))
+    plain = {name: value for name, value in annotations.items() if not callable(value)}
+    priority = _integer("priority", plain.get("priority", 0))
+    retries = _integer("retries", plain.get("retries", 0))
+    if retries < 0:
+        raise ValueError(f"retries must not be negative, got {retries}")
+    if not isinstance(plain.get("allow_other_workers", False), bool):
+        raise TypeError(f"allow_other_workers must be a bool, got {plain['allow_other_workers']!r}")
+    resources = plain.get("resources")
+    if resources is not None and not isinstance(resources, Mapping):
+        raise TypeError(f"resources must be a dict such as {{'GPU': 1}}, got {resources!r}")
+    return Asked(dict(annotations), priority, retries, _workers(plain.get("workers")), by_key)
+
+
+def resolve(annotations: Mapping[str, Any], key: str) -> Asked:
+    """The same, with the functions in it called with the key of a task."""
+    return ask({name: value(key) if callable(value) else value for name, value in annotations.items()})
+
+
+def _integer(name: str, value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{name} must be an integer or a function of a key that gives one, got {value!r}")
+    return value
+
+
+def _workers(value: Any) -> list[str]:
+    if value is None:
+        return []
+    names = [value] if isinstance(value, str) else value
+    if not isinstance(names, (list, tuple, set, frozenset)) or not all(isinstance(name, str) for name in names):
+        raise TypeError(f"workers must be a name or a list of names, got {value!r}")
+    return sorted(names) if isinstance(names, (set, frozenset)) else list(names)
