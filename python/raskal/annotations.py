@@ -1,7 +1,7 @@
 """What users ask of tasks beyond their result: `annotate`.
 
-Start at `annotate`. Delayed calls take what is asked where they are made; arrays, dataframes and bags, which are planned
-as a whole, take what is asked where they are computed.
+Start at `annotate`. Delayed calls take what is asked where they are made; arrays, dataframes and bags, planned as a
+whole, take what is asked where they are computed.
 """
 
 from __future__ import annotations
