@@ -418,6 +418,3 @@ def frame_from_persisted(
     handle: Persisted, types: Any, index: list[str | None], token: str, divisions: Any = None
 ) -> Frame:
     """Persisted values as a frame, one partition each."""
-
-def frame_interrupt() -> int:
-    """Stop every local query; returns how many there were."""

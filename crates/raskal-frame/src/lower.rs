@@ -3,7 +3,7 @@
 //! Start at [`lower_query`]: the whole plan as one native task, which streams on all cores of this machine. Where
 //! partitions must be addressable, [`lower_partitions`] makes one task per partition instead.
 
-use crate::run;
+use crate::run::{self, Queries};
 use crate::{Frame, FrameError};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
@@ -20,7 +20,7 @@ use std::sync::{Arc, OnceLock};
 /// If the engine refuses the plan.
 pub fn lower_query(frame: &Frame, builder: &mut ProgramBuilder) -> Result<LayerId, Failure> {
     let layer = Layer::new(format!("frame.query-{}", frame.token()?), vec![1]).class(SlotClass::Native);
-    builder.add(layer, Arc::new(Query { plan: frame.plan()? }))
+    builder.add(layer, Arc::new(Query { plan: frame.plan()?, queries: Queries::default() }))
 }
 
 /// Adds the frame as one task per partition.
@@ -34,7 +34,8 @@ pub fn lower_partitions(frame: &Frame, builder: &mut ProgramBuilder) -> Result<L
     let prefix = format!("frame.partition-{}", frame.token()?);
     let layer = Layer::new(prefix, vec![frame.partitions() as u32]).class(SlotClass::Native);
     let plan = frame.plan()?;
-    builder.add(layer, Arc::new(Partitions { plan, partitions: frame.partitions(), planned: OnceLock::new() }))
+    let (partitions, planned, queries) = (frame.partitions(), OnceLock::new(), Queries::default());
+    builder.add(layer, Arc::new(Partitions { plan, partitions, planned, queries }))
 }
 
 /// Why a function of this module does not travel: clusters get a plan's stages.
@@ -45,11 +46,12 @@ fn encode_refused(what: &str) -> Failure {
 /// The function of one task that runs a whole query.
 struct Query {
     plan: LogicalPlan,
+    queries: Queries,
 }
 
 impl Function for Query {
     fn run(&self, _call: Call<'_>) -> Result<Value, Failure> {
-        Ok(run::execute(&self.plan)?.into())
+        Ok(run::execute(&self.plan, &self.queries)?.into())
     }
 
     fn encode(&self) -> Result<EncodedFunction, Failure> {
@@ -58,6 +60,10 @@ impl Function for Query {
 
     fn describe(&self) -> String {
         "frame.query".into()
+    }
+
+    fn interrupt(&self) {
+        self.queries.interrupt();
     }
 }
 
@@ -70,6 +76,7 @@ struct Partitions {
     partitions: usize,
     /// Planned by the first task that runs. Steps of row-wise plans keep no state between partitions.
     planned: OnceLock<Result<Planned, FrameError>>,
+    queries: Queries,
 }
 
 impl Function for Partitions {
@@ -81,7 +88,7 @@ impl Function for Partitions {
             let wanted = self.partitions;
             return Err(Failure::internal(format!("a plan of {wanted} partitions gives {count} streams")));
         }
-        Ok(run::execute_partition(plan, context, call.index as usize)?.into())
+        Ok(run::execute_partition(plan, context, call.index as usize, &self.queries)?.into())
     }
 
     fn encode(&self) -> Result<EncodedFunction, Failure> {
@@ -90,6 +97,10 @@ impl Function for Partitions {
 
     fn describe(&self) -> String {
         "frame.partition".into()
+    }
+
+    fn interrupt(&self) {
+        self.queries.interrupt();
     }
 }
 

@@ -21,6 +21,6 @@ impl Frame {
     /// # Errors
     /// Whatever a step fails with.
     pub fn collect(&self) -> Result<Batches> {
-        run::execute(&self.plan()?)
+        run::execute(&self.plan()?, &run::Queries::default())
     }
 }

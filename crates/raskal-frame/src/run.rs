@@ -10,26 +10,22 @@ use arrow::record_batch::RecordBatch;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, collect_partitioned, common};
 use datafusion::prelude::SessionContext;
+use parking_lot::Mutex;
 use raskal_store::Batches;
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use tokio::task::AbortHandle;
 
-static RUNNING: Mutex<Option<HashMap<u64, AbortHandle>>> = Mutex::new(None);
-static NEXT: AtomicU64 = AtomicU64::new(0);
-
-fn running<T>(change: impl FnOnce(&mut HashMap<u64, AbortHandle>) -> T) -> T {
-    let mut running = RUNNING.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-    change(running.get_or_insert_with(HashMap::new))
+/// The queries that run for one function of a layer, so that they can be stopped.
+#[derive(Default)]
+pub struct Queries {
+    running: Mutex<Vec<AbortHandle>>,
 }
 
-/// Stops every query of this process; their callers get [`FrameError::Cancelled`]. Gives how many there were.
-pub fn interrupt() -> usize {
-    running(|running| {
-        running.values().for_each(AbortHandle::abort);
-        running.len()
-    })
+impl Queries {
+    /// Stops the queries; their callers get [`FrameError::Cancelled`].
+    pub fn interrupt(&self) {
+        self.running.lock().drain(..).for_each(|query| query.abort());
+    }
 }
 
 /// How the leaves of a plan may be cut: freely if nothing in it depends on the order of rows or on partitions.
@@ -53,18 +49,22 @@ pub fn physical(plan: &LogicalPlan) -> Result<(Arc<dyn ExecutionPlan>, SessionCo
     let context = session::context(scan_for(plan));
     let state = context.state();
     let plan = plan.clone();
-    let planned = block_on(async move { state.create_physical_plan(&plan).await.map_err(FrameError::from) })?;
+    let planned =
+        block_on(
+            &Queries::default(),
+            async move { state.create_physical_plan(&plan).await.map_err(FrameError::from) },
+        )?;
     Ok((planned, context))
 }
 
 /// Runs the plan and gives its rows in order.
 ///
 /// # Errors
-/// Whatever a step fails with; [`FrameError::Cancelled`] after [`interrupt`].
-pub fn execute(plan: &LogicalPlan) -> Result<Batches> {
+/// Whatever a step fails with; [`FrameError::Cancelled`] after [`Queries::interrupt`].
+pub fn execute(plan: &LogicalPlan, queries: &Queries) -> Result<Batches> {
     let (plan, context) = physical(plan)?;
     let schema = plan.schema();
-    let batches = block_on(async move {
+    let batches = block_on(queries, async move {
         let parts = collect_partitioned(plan, context.task_ctx()).await?;
         Ok(parts.into_iter().flatten().collect::<Vec<RecordBatch>>())
     })?;
@@ -75,28 +75,36 @@ pub fn execute(plan: &LogicalPlan) -> Result<Batches> {
 ///
 /// # Errors
 /// As [`execute`].
-pub fn execute_partition(plan: &Arc<dyn ExecutionPlan>, context: &SessionContext, partition: usize) -> Result<Batches> {
+pub fn execute_partition(
+    plan: &Arc<dyn ExecutionPlan>,
+    context: &SessionContext,
+    partition: usize,
+    queries: &Queries,
+) -> Result<Batches> {
     let count = plan.output_partitioning().partition_count();
     if partition >= count {
         return Err(FrameError::Engine(format!("partition {partition} of a plan with {count} partitions")));
     }
     let (schema, stream) = (plan.schema(), plan.execute(partition, context.task_ctx())?);
-    let batches = block_on(async move { Ok(common::collect(stream).await?) })?;
+    let batches = block_on(queries, async move { Ok(common::collect(stream).await?) })?;
     Ok(Batches { schema, batches })
 }
 
 /// Waits for a query's future, which runs on the engine's threads. For threads that are not the engine's own.
-pub(crate) fn block_on<T: Send + 'static>(future: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
+pub(crate) fn block_on<T: Send + 'static>(
+    queries: &Queries,
+    future: impl Future<Output = Result<T>> + Send + 'static,
+) -> Result<T> {
     let handle = engine().runtime().spawn(future);
-    let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    running(|running| running.insert(number, handle.abort_handle()));
+    let own = handle.abort_handle();
+    queries.running.lock().push(handle.abort_handle());
     let (send, receive) = std::sync::mpsc::sync_channel(1);
     // A plain channel, not the runtime's own block_on: that panics on threads that belong to another runtime.
     engine().runtime().spawn(async move {
         let _ = send.send(handle.await);
     });
     let answer = receive.recv();
-    running(|running| running.remove(&number));
+    queries.running.lock().retain(|query| query.id() != own.id());
     match answer {
         Ok(Ok(result)) => result,
         Ok(Err(error)) if error.is_cancelled() => Err(FrameError::Cancelled),

@@ -102,6 +102,9 @@ fn start(options: &EngineOptions) -> Engine {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(options.threads.max(1))
         .thread_name("raskal-frame")
+        // Steps take milliseconds at a time: new queries and interrupts, which come from other threads, must not wait
+        // for sixty of them.
+        .global_queue_interval(1)
         .enable_all()
         .build()
         .expect("the operating system refuses threads");

@@ -26,6 +26,8 @@ use std::any::Any;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
+use std::task::Poll;
+use std::time::{Duration, Instant};
 
 /// The batches of one partition.
 pub type BatchIterator = Box<dyn Iterator<Item = Result<RecordBatch>> + Send>;
@@ -86,6 +88,9 @@ fn even(total: usize, groups: usize) -> Vec<Range<usize>> {
     let groups = groups.clamp(1, total.max(1));
     (0..groups).map(|group| group * total / groups..(group + 1) * total / groups).collect()
 }
+
+/// After so long a stream lets others have its thread, among them those who were told to stop.
+const TURN: Duration = Duration::from_millis(10);
 
 /// Reads a [`Source`]. Each output partition reads a range of the source's partitions, in order.
 #[derive(Debug)]
@@ -199,7 +204,7 @@ impl ExecutionPlan for SourceExec {
         let mut batches = batches;
         // Reading and parsing happen inside the poll: they are the CPU work of this stream, and pages come from the
         // page cache as a rule. The engine has its own threads, so a slow disk holds up nobody else.
-        let timed = std::iter::from_fn(move || {
+        let mut timed = std::iter::from_fn(move || {
             let _timer = metrics.elapsed_compute().timer();
             let batch = batches.next();
             if let Some(Ok(batch)) = &batch {
@@ -207,7 +212,16 @@ impl ExecutionPlan for SourceExec {
             }
             batch
         });
-        let stream = RecordBatchStreamAdapter::new(self.schema(), futures::stream::iter(timed));
+        let mut turn = Instant::now();
+        let in_turns = futures::stream::poll_fn(move |context| {
+            if turn.elapsed() > TURN {
+                turn = Instant::now();
+                context.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            Poll::Ready(timed.next())
+        });
+        let stream = RecordBatchStreamAdapter::new(self.schema(), in_turns);
         Ok(make_cooperative(Box::pin(stream)))
     }
 

@@ -136,11 +136,7 @@ fn run(
                 }
                 Ok(())
             };
-            look().map_err(|error| {
-                // A query runs on threads of its own, which do not ask: they are told.
-                raskal_frame::run::interrupt();
-                crate::error::from_exception(py, error)
-            })
+            look().map_err(|error| crate::error::from_exception(py, error))
         })
     };
     let result = if threads == 0 || INSIDE.get() {

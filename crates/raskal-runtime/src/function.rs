@@ -46,6 +46,10 @@ pub trait Function: Send + Sync + 'static {
     /// If it can't be serialised; the message names the function.
     fn encode(&self) -> Result<EncodedFunction, Failure>;
 
+    /// Nobody waits any more for the tasks of it that run. A function that takes long and can stop early does so; its
+    /// tasks then fail, and nobody hears of it.
+    fn interrupt(&self) {}
+
     /// One line about the function for `explain()` and the dashboard.
     fn describe(&self) -> String;
 

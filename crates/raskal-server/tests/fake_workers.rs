@@ -1,7 +1,9 @@
 //! A real scheduler process in this process, with workers and clients that are made of a connection and nothing else.
 
 use raskal_graph::{Edge, EdgeMap, Graph, Layer};
-use raskal_net::{Address, ConnectionOptions, Credentials, Receiver, Role, Sender, connect};
+use raskal_net::{
+    Address, ConnectionOptions, Credentials, HandshakeOptions, Receiver, Role, Sender, connect, connect_with,
+};
 use raskal_proto::client::{Answer, Question, Submit, WorkerInfo};
 use raskal_proto::{FailureMessage, FromClient, FromWorker, FunctionMessage, InputFrom, ToClient, ToWorker};
 use raskal_server::{ServerOptions, Started, serve};
@@ -147,6 +149,27 @@ async fn finished(client: &mut Peer<FromClient, ToClient>) -> (TaskId, Option<Ve
             _ => None,
         })
         .await
+}
+
+#[tokio::test]
+async fn a_worker_of_another_version_is_refused_and_the_next_one_runs_the_tasks() {
+    let server = Server::start(TIME).await;
+    let (graph, mut client) = server.client().await;
+    client.say(FromClient::Submit(Box::new(program(graph, 1))));
+    let other = HandshakeOptions { version: "0.0.1".into(), deadline: TIME, ..HandshakeOptions::new(Role::Worker) };
+    let refused =
+        connect_with(&server.started.addresses[0], &server.credentials, &other).await.unwrap_err().to_string();
+    assert!(refused.starts_with("this worker is raskal 0.0.1, the scheduler at "), "{refused}");
+    assert!(refused.contains(&format!("`pip install raskal=={}` here", raskal_net::VERSION)), "{refused}");
+
+    let (id, mut worker) = server.worker().await;
+    assert_eq!(id, WorkerId(0), "the refused worker was given a number");
+    let run = next_run(&mut worker).await;
+    finish(&worker, &run, Some(vec![1]));
+    let run = next_run(&mut worker).await;
+    finish(&worker, &run, Some(vec![2]));
+    assert_eq!(finished(&mut client).await, (TaskId { graph, index: 1 }, Some(vec![2])));
+    server.stop().await;
 }
 
 #[tokio::test]

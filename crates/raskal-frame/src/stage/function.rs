@@ -149,7 +149,7 @@ impl Function for StageFunction {
                 |why| Failure::new(ErrorKind::Io, format!("the operating system refuses a task's runtime: {why}"));
             runtime.map_err(refused)?.block_on(task)
         } else {
-            run::block_on(async move { Ok(task.await) })?
+            run::block_on(&run::Queries::default(), async move { Ok(task.await) })?
         };
         Ok(rows.map_err(failure)?.into())
     }

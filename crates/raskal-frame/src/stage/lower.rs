@@ -63,7 +63,8 @@ pub fn lower_frame(frame: &Frame, partitions: usize, builder: &mut ProgramBuilde
     let plan = frame.plan()?;
     let context = session::context_with(configure(session::config(run::scan_for(&plan), partitions)));
     let options = StageOptions::new(context.copied_config().options().as_ref().clone());
-    let plan = run::block_on(async move { Ok(context.state().create_physical_plan(&plan).await?) })?;
+    let plan =
+        run::block_on(&run::Queries::default(), async move { Ok(context.state().create_physical_plan(&plan).await?) })?;
     let schema = plan.schema();
     let layer = lower(plan, &options, builder)?;
     let got = builder.graph().layer(layer).len() as u32;

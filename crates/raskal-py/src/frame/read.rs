@@ -108,9 +108,3 @@ pub(super) fn frame_from_persisted(
     };
     py.detach(make).map(Frame::new).map_err(|error| raise(py, error))
 }
-
-/// Stops every local query; their callers get an error. Returns how many there were.
-#[pyfunction]
-pub(super) fn frame_interrupt() -> usize {
-    raskal_frame::run::interrupt()
-}

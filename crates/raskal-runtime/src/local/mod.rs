@@ -216,10 +216,12 @@ impl LocalEngine {
     /// Takes the results of a run and forgets it; a run that is not over is given up.
     fn finish(&self, graph: GraphId) -> Result<Vec<Value>, Failure> {
         let mut state = self.state.lock();
+        let running = state.running(graph);
         let result = state.finish(graph);
         let garbage = state.take_garbage();
         drop(state);
         drop(garbage);
+        running.iter().for_each(|function| function.interrupt());
         result.unwrap_or_else(|| Err(Failure::new(ErrorKind::Cancelled, "the computation was given up")))
     }
 }

@@ -3,7 +3,7 @@
 //! Invariant: nothing here calls a function or drops a value; values to drop are moved to `garbage`.
 
 use super::Progress;
-use crate::{Failure, Program};
+use crate::{Failure, Function, Program};
 use raskal_graph::LayerId;
 use raskal_scheduler::{Event, Instruction, Scheduler, Slots};
 use raskal_store::Value;
@@ -186,6 +186,14 @@ impl State {
             None => {}
         }
         self.is_over(task.graph)
+    }
+
+    /// The functions of a run of which tasks are running.
+    pub(super) fn running(&self, graph: GraphId) -> Vec<Arc<dyn Function>> {
+        let Some(run) = self.runs.get(&graph) else { return Vec::new() };
+        let counts = self.scheduler.counts(graph);
+        let running = counts.iter().zip(&run.program.functions).filter(|(counts, _)| counts.running > 0);
+        running.map(|(_, function)| function.clone()).collect()
     }
 
     pub(super) fn finish(&mut self, graph: GraphId) -> Option<Result<Vec<Value>, Failure>> {
