@@ -88,10 +88,14 @@ def test_bad_indices_say_what_is_wrong():
         x[5]
     with pytest.raises(IndexError, match="too many indices"):
         x[0, 0, 0]
-    with pytest.raises(NotImplementedError, match="hint: index by a NumPy array"):
-        x[x > 0]
-    with pytest.raises(NotImplementedError, match="more than one list"):
-        x[[0, 1], [0, 1]]
+    with pytest.raises(IndexError, match="boolean index did not match indexed array along axis 0"):
+        x[np.ones(4, bool)]
+    with pytest.raises(IndexError, match="index -4 is out of bounds for axis 0 with size 3"):
+        x[[0, -4], [0, 1]]
+    with pytest.raises(NotImplementedError, match="hint: use a mask of one axis, or of all"):
+        da.ones((3, 4, 2), chunks=2)[x > 0]
+    with pytest.raises(IndexError, match="is no index"):
+        x[1.5]
 
 
 @pytest.mark.parametrize("target", [(6, 4), (24,), (2, 3, 4), (4, -1), (1, 24, 1), (8, 3)])

@@ -6,6 +6,7 @@
 use crate::chunks::{Chunks, bounds, locate};
 use crate::copy::{CopyAxis, Output};
 use crate::expr::ViewAxis;
+use crate::runs::Run;
 use bitcode::{Decode, Encode};
 use bytes::Bytes;
 use raskal_graph::layer::{coordinates, index};
@@ -73,52 +74,47 @@ pub struct Piece {
 }
 
 impl AxisParts {
-    fn push(&mut self, block: u32, start: usize) {
-        let position = match self.blocks.iter().rposition(|&known| known == block) {
+    fn push(&mut self, block: u32, start: usize, step: i64, count: usize) {
+        let block = match self.blocks.iter().rposition(|&known| known == block) {
             Some(position) => position as u32,
             None => {
                 self.blocks.push(block);
                 self.blocks.len() as u32 - 1
             }
         };
-        if let Some(last) = self.parts.last_mut()
-            && last.block == position
-        {
-            let next = last.start as i64 + last.step * last.count as i64;
-            if last.count == 1 && start != last.start {
-                last.step = start as i64 - last.start as i64;
-                last.count = 2;
-                return;
-            }
-            if next == start as i64 {
-                last.count += 1;
-                return;
-            }
-        }
-        self.parts.push(Part { block: position, start, step: 1, count: 1 });
+        self.parts.push(Part { block, start, step, count });
     }
 
     /// The parts that result blocks of `lengths` read when element `i` of the result is element `start + step * i` of an
     /// axis cut by `source`.
     pub fn affine(source: &[usize], lengths: &[usize], start: usize, step: i64) -> Vec<AxisParts> {
+        AxisParts::chosen(source, lengths, &[Run { start, step, count: lengths.iter().sum() }])
+    }
+
+    /// The parts that result blocks of `lengths` read when the result is the elements of `runs` of an axis cut by `source`.
+    pub fn chosen(source: &[usize], lengths: &[usize], runs: &[Run]) -> Vec<AxisParts> {
         let limits = bounds(source);
-        let mut at = start as i64;
+        let mut rest = runs.iter().copied();
+        let mut open: Option<Run> = None;
         lengths
             .iter()
             .map(|&length| {
                 let (mut own, mut left) = (AxisParts::default(), length);
                 while left > 0 {
-                    let block = locate(&limits, at as usize);
-                    let room = if step > 0 {
-                        (limits[block + 1] as i64 - at + step - 1) / step
+                    let Some(run) = open.take().or_else(|| rest.next()) else { break };
+                    if run.count == 0 {
+                        continue;
+                    }
+                    let block = locate(&limits, run.start);
+                    let at = run.start as i64;
+                    let room = if run.step > 0 {
+                        (limits[block + 1] as i64 - at + run.step - 1) / run.step
                     } else {
-                        (at - limits[block] as i64) / -step + 1
+                        (at - limits[block] as i64) / -run.step + 1
                     };
-                    let count = (room as usize).min(left);
-                    own.blocks.push(block as u32);
-                    let position = own.blocks.len() as u32 - 1;
-                    own.parts.push(Part { block: position, start: at as usize - limits[block], step, count });
-                    at += step * count as i64;
+                    let count = (room as usize).min(left).min(run.count);
+                    own.push(block as u32, run.start - limits[block], run.step, count);
+                    open = run.after(count);
                     left -= count;
                 }
                 if own.blocks.is_empty() {
@@ -126,28 +122,6 @@ impl AxisParts {
                     own.blocks.push(0);
                 }
                 own
-            })
-            .collect()
-    }
-
-    /// The parts that result blocks of `lengths` read when the result is the elements `indices` of an axis cut by `source`.
-    pub fn chosen(source: &[usize], lengths: &[usize], indices: &[usize]) -> Vec<AxisParts> {
-        let limits = bounds(source);
-        let mut rest = indices;
-        lengths
-            .iter()
-            .map(|&length| {
-                let (own, after) = rest.split_at(length);
-                rest = after;
-                let mut parts = AxisParts::default();
-                for &element in own {
-                    let block = locate(&limits, element);
-                    parts.push(block as u32, element - limits[block]);
-                }
-                if parts.blocks.is_empty() {
-                    parts.blocks.push(0);
-                }
-                parts
             })
             .collect()
     }
@@ -179,12 +153,21 @@ impl Assemble {
         Assemble::view(source, chunks, dtype, &same)
     }
 
-    /// The plan of the elements `indices` along one axis.
-    pub fn take(source: &Chunks, chunks: &Chunks, dtype: &str, axis: usize, indices: &[usize]) -> Assemble {
-        let mut plan = Assemble::rechunk(&source.with_axis(axis, chunks.axis(axis).to_vec()), chunks, dtype);
-        let parts = AxisParts::chosen(source.axis(axis), chunks.axis(axis), indices);
-        plan.axes[axis] = SourceAxis::Along(axis as u32, parts);
-        plan
+    /// The plan of the elements of `runs` along each axis that has some.
+    pub fn take(source: &Chunks, chunks: &Chunks, dtype: &str, runs: &[Option<Arc<[Run]>>]) -> Assemble {
+        let axes = runs
+            .iter()
+            .enumerate()
+            .map(|(axis, runs)| {
+                let (own, result) = (source.axis(axis), chunks.axis(axis));
+                let parts = match runs {
+                    Some(runs) => AxisParts::chosen(own, result, runs),
+                    None => AxisParts::affine(own, result, 0, 1),
+                };
+                SourceAxis::Along(axis as u32, parts)
+            })
+            .collect();
+        Assemble { chunks: chunks.to_vec(), dtype: dtype.to_owned(), axes }
     }
 
     /// Number of blocks of the result along each axis.
@@ -395,7 +378,8 @@ mod tests {
             let values: Vec<i64> = (0..source.iter().sum::<usize>() as i64).map(|value| value * 10).collect();
             let indices: Vec<usize> = wanted.iter().map(|index| index.index(values.len())).collect();
             let chunks = Chunks::new(vec![cut(indices.len(), block)]);
-            let plan = Assemble::take(&Chunks::new(vec![source.clone()]), &chunks, "int64", 0, &indices);
+            let runs = [Some(Run::compress(indices.clone()).into())];
+            let plan = Assemble::take(&Chunks::new(vec![source.clone()]), &chunks, "int64", &runs);
             let expected: Vec<i64> = indices.iter().map(|&index| values[index]).collect();
             prop_assert_eq!(run(&plan, &values, &source), expected);
         }

@@ -8,8 +8,9 @@ use crate::dtype::ElementType;
 use crate::host::{HostKernel, Source};
 use crate::ops::{Binary, Unary};
 use crate::reduce::Reduction;
+use crate::runs::Run;
 use crate::scalar::Scalar;
-use raskal_graph::{Axis, Token};
+use raskal_graph::{Axis, Csr, Token};
 use raskal_store::DType;
 use std::sync::Arc;
 
@@ -65,6 +66,8 @@ pub enum HostBlocks {
     Map(Vec<Axis>),
     /// Groups of neighbouring blocks along each axis.
     Tree(Vec<u32>),
+    /// A list of the operand's blocks for each block of the result.
+    Rows(Arc<Csr>),
 }
 
 /// The operations of the tree.
@@ -107,14 +110,12 @@ pub enum Op {
     },
     /// The same elements in other blocks.
     Rechunk(Expr),
-    /// Chosen elements along one axis.
+    /// Chosen elements along some axes.
     Take {
         /// The operand.
         arg: Expr,
-        /// The axis.
-        axis: usize,
-        /// The elements, in order.
-        indices: Arc<[usize]>,
+        /// For each axis the elements, in order; `None` keeps the axis as it is.
+        axes: Vec<Option<Arc<[Run]>>>,
     },
     /// Arrays one after the other along an axis.
     Concatenate {

@@ -21,7 +21,7 @@
 //! - [`expr`]: the tree; [`build`]: its constructors, one file per family; [`chunks`] and [`normalize`]: how arrays are cut.
 //! - [`dtype`], [`ops`], [`scalar`]: element types, operations, numbers.
 //! - [`plan`]: from an expression to layers, and [`plan::explain`].
-//! - [`tile`]: fused kernels; [`reduce`]: reductions; [`assemble`], [`blocks`], [`copy`]: moving elements.
+//! - [`tile`]: fused kernels; [`reduce`]: reductions; [`assemble`], [`blocks`], [`copy`], [`runs`]: moving elements.
 //! - [`host`]: what comes from outside.
 //!
 //! This crate starts no thread and opens no file.
@@ -41,6 +41,7 @@ pub mod normalize;
 pub mod ops;
 pub mod plan;
 pub mod reduce;
+pub mod runs;
 pub mod scalar;
 pub mod tile;
 

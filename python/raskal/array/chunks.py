@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from raskal import config
 from raskal._raskal import normalize_array_chunks
 
-Chunks = tuple[tuple[int, ...], ...]
+Chunks = tuple[tuple[Any, ...], ...]
 
 
 def normalize_chunks(
@@ -29,7 +30,7 @@ def normalize_chunks(
     shape : tuple of int
         Length along each axis.
     limit : int or str, optional
-        Bytes that an automatic block may hold.
+        Bytes that an automatic block may hold; the setting ``array.chunk-size`` by default.
     dtype : dtype, optional
         Element type, for sizes in bytes.
     previous_chunks : tuple of tuple of int, optional
@@ -55,12 +56,37 @@ def normalize_chunks(
             shape = tuple(sum(axis) for axis in chunks)
         else:
             raise ValueError("chunks need a shape\nhint: pass shape=, or every block length")
-    shape = tuple(int(length) for length in (shape if np.iterable(shape) else (shape,)))
+    shape = tuple(shape if np.iterable(shape) else (shape,))
+    if any(length != length for length in shape):
+        return _with_unknown(chunks, shape, limit, dtype, previous_chunks)
+    shape = tuple(int(length) for length in shape)
     specs = _per_axis(chunks, shape)
-    if limit is not None:
-        specs = [str(limit) if spec == "auto" else spec for spec in specs]
+    size = str(limit if limit is not None else config.get("array.chunk-size", "128MiB"))
+    specs = [size if isinstance(spec, str) and spec == "auto" else spec for spec in specs]
     itemsize = np.dtype(dtype).itemsize if dtype is not None else 8
     return normalize_array_chunks(shape, specs, max(itemsize, 1), previous_chunks)
+
+
+def _with_unknown(chunks: Any, shape: tuple[Any, ...], limit: Any, dtype: Any, previous: Chunks | None) -> Chunks:
+    """Chunks of a shape in which some lengths are unknown: along those the blocks must be given."""
+    entries = list(chunks) if isinstance(chunks, (tuple, list)) else [chunks] * len(shape)
+    if len(entries) != len(shape):
+        raise ValueError(f"chunks {chunks} have {len(entries)} axes, shape {shape} has {len(shape)}")
+    known = [axis for axis, length in enumerate(shape) if length == length]
+    own = None if previous is None else tuple(previous[axis] for axis in known)
+    lengths = iter(normalize_chunks(tuple(entries[axis] for axis in known), tuple(shape[axis] for axis in known), limit,
+                                    dtype, own) if known else ())  # fmt: skip
+    result = []
+    for axis, entry in enumerate(entries):
+        if axis in known:
+            result.append(next(lengths))
+        elif isinstance(entry, (tuple, list)):
+            result.append(tuple(entry))
+        elif entry in (-1, "auto", None):
+            result.append((np.nan,))
+        else:
+            raise ValueError(f"chunks along axis {axis} of unknown length must be nan for each block, got {entry}")
+    return tuple(result)
 
 
 def _per_axis(chunks: Any, shape: tuple[int, ...]) -> list[Any]:

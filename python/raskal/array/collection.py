@@ -1,26 +1,23 @@
 """The lazy array.
 
 `Array` is thin: an expression in Rust, and NumPy's way to write with it. Functions that need more than a line live in
-the module of their family; nothing here computes.
+the module of their family and become methods in `raskal.array.methods`; nothing here computes.
 """
 
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from raskal._raskal import ArrayExpr, NoKernel
-from raskal.array.chunks import Chunks, normalize_chunks
-from raskal.array.host import dtype_spec, elementwise
+from raskal.array.blockview import BlockView, join_blocks
+from raskal.array.chunks import Chunks
+from raskal.array.host import dtype_of, dtype_spec, elementwise
 from raskal.array.html import array_html
-from raskal.array.indexing import normalize_index
 from raskal.base import Collection
-
-#: Functions of NumPy's namespace that arrays answer to, by name; filled from `raskal.array`.
-_NUMPY_FUNCTIONS_SKIPPED = {"compute"}
 
 
 class Array(NDArrayOperatorsMixin, Collection):
@@ -40,28 +37,50 @@ class Array(NDArrayOperatorsMixin, Collection):
     48.0
     """
 
-    __slots__ = ("_expr",)
+    __slots__ = ("_expr", "_kind", "_unknown")
     __array_priority__ = 11
 
-    def __init__(self, expr: ArrayExpr) -> None:
+    def __init__(self, expr: ArrayExpr, unknown: frozenset[int] = frozenset(), kind: Any = None) -> None:
         self._expr = expr
+        #: Axes whose block lengths only computing shows.
+        self._unknown = unknown
+        #: An empty array of what blocks are, if they are not NumPy's.
+        self._kind = kind
+
+    if TYPE_CHECKING:
+        # The methods of raskal.array.methods.
+        def __getattr__(self, name: str) -> Any: ...
 
     # What is known at once.
 
     @property
-    def shape(self) -> tuple[int, ...]:
-        """Length along each axis."""
-        return self._expr.shape
+    def shape(self) -> tuple[Any, ...]:
+        """Length along each axis; nan if it is unknown."""
+        shape = self._expr.shape
+        return tuple(np.nan if axis in self._unknown else length for axis, length in enumerate(shape))
 
     @property
     def chunks(self) -> Chunks:
-        """Block lengths along each axis."""
-        return self._expr.chunks
+        """Block lengths along each axis; nan if they are unknown."""
+        chunks = self._expr.chunks
+        if not self._unknown:
+            return chunks
+        return tuple((np.nan,) * len(own) if axis in self._unknown else own for axis, own in enumerate(chunks))
 
     @property
     def dtype(self) -> np.dtype[Any]:
         """Element type."""
-        return np.dtype(self._expr.dtype)
+        return dtype_of(self._expr.dtype)
+
+    @property
+    def _meta(self) -> Any:
+        """An empty array of the kind that the blocks are."""
+        if self._kind is None:
+            return np.empty((0,) * self.ndim, self.dtype)
+        kind = self._kind
+        if np.ndim(kind) != self.ndim:
+            kind = kind.reshape((0,) * self.ndim) if self.ndim else kind.sum()
+        return kind if getattr(kind, "dtype", None) == self.dtype else kind.astype(self.dtype)
 
     @property
     def name(self) -> str:
@@ -71,10 +90,10 @@ class Array(NDArrayOperatorsMixin, Collection):
     @property
     def ndim(self) -> int:
         """Number of axes."""
-        return len(self.shape)
+        return len(self._expr.shape)
 
     @property
-    def size(self) -> int:
+    def size(self) -> Any:
         """Number of elements."""
         return math.prod(self.shape)
 
@@ -84,14 +103,14 @@ class Array(NDArrayOperatorsMixin, Collection):
         return self.dtype.itemsize
 
     @property
-    def nbytes(self) -> int:
+    def nbytes(self) -> Any:
         """Bytes of all elements."""
         return self.size * self.itemsize
 
     @property
     def numblocks(self) -> tuple[int, ...]:
         """Number of blocks along each axis."""
-        return tuple(len(axis) for axis in self.chunks)
+        return tuple(len(axis) for axis in self._expr.chunks)
 
     @property
     def npartitions(self) -> int:
@@ -99,7 +118,7 @@ class Array(NDArrayOperatorsMixin, Collection):
         return math.prod(self.numblocks)
 
     @property
-    def chunksize(self) -> tuple[int, ...]:
+    def chunksize(self) -> tuple[Any, ...]:
         """Length of the longest block along each axis."""
         return tuple(max(axis) for axis in self.chunks)
 
@@ -109,6 +128,13 @@ class Array(NDArrayOperatorsMixin, Collection):
         return BlockView(self)
 
     partitions = blocks
+
+    @property
+    def vindex(self) -> Any:
+        """Indexing by several arrays point by point, as `numpy` does, with the points' axes first."""
+        from raskal.array.points import PointView
+
+        return PointView(self)
 
     @property
     def T(self) -> Array:
@@ -129,17 +155,20 @@ class Array(NDArrayOperatorsMixin, Collection):
         if name == "real" and self.dtype.kind != "c":
             return self
         dtype = np.empty(0, self.dtype).real.dtype
-        return Array(elementwise(name, getattr(np, name), [self._expr], dtype, {}, f"no native kernel for {name}"))
+        return elementwise(name, getattr(np, name), [self], dtype, {}, f"no native kernel for {name}")
 
     def __len__(self) -> int:
         if not self.shape:
             raise TypeError("len() of unsized object")
+        if 0 in self._unknown:
+            raise ValueError("the length of the array is unknown\nhint: call compute_chunk_sizes() first")
         return self.shape[0]
 
     def __repr__(self) -> str:
         shape = "(" + ", ".join(map(str, self.shape)) + ("," if self.ndim == 1 else "") + ")"
-        size = f"{self.chunksize}"
-        return f"raskal.array<{self.name.rsplit('-', 1)[0]}, shape={shape}, dtype={self.dtype}, chunksize={size}>"
+        kind = "" if self._kind is None else f", blocks={type(self._kind).__name__}"
+        name = self.name.rsplit("-", 1)[0]
+        return f"raskal.array<{name}, shape={shape}, dtype={self.dtype}, chunksize={self.chunksize}{kind}>"
 
     def _repr_html_(self) -> str:
         return array_html(self)
@@ -163,54 +192,55 @@ class Array(NDArrayOperatorsMixin, Collection):
         return join_blocks(results, self.chunks, self.shape)
 
     def __raskal_rebuild__(self, prefix: str, handle: Any) -> Array:
-        code, size = dtype_spec(self.dtype)
-        return Array(ArrayExpr.persisted(prefix, handle, self.chunks, code, size))
+        code, size = dtype_spec(self.dtype, opaque=self._opaque)
+        return Array(ArrayExpr.persisted(prefix, handle, self._expr.chunks, code, size), self._unknown, self._kind)
 
     def __dask_tokenize__(self) -> str:
         return self._expr.token
 
+    @property
+    def _opaque(self) -> bool:
+        """Whether native kernels can't read the blocks."""
+        return bool(self._unknown) or self._kind is not None
+
+    def _replace(self, other: Array) -> Array:
+        """Become another array of the same shape."""
+        self._expr, self._unknown, self._kind = other._expr, other._unknown, other._kind
+        return self
+
+    def _same_kind(self, expr: ArrayExpr) -> Array:
+        """An array of known lengths whose blocks are of this one's kind."""
+        return Array(expr, frozenset(), self._kind)
+
+    def _require_known(self, what: str) -> None:
+        if self._unknown:
+            raise ValueError(
+                f"{what} needs known lengths, the array has shape {self.shape}\n"
+                "hint: call compute_chunk_sizes() first, which computes them"
+            )
+
     # NumPy's protocols.
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
+    def __array__(self, dtype: Any = None, copy: bool | None = None, **kwargs: Any) -> np.ndarray[Any, Any]:
         if copy is False:
             raise ValueError("a lazy array can't become a NumPy array without a copy\nhint: leave out copy=False")
         result = np.asarray(self.compute())
         return result if dtype is None else result.astype(dtype, copy=False)
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        from raskal.array.contraction import matmul
-        from raskal.array.ufunc import apply_ufunc
+        from raskal.array.protocols import array_ufunc
 
-        out = kwargs.pop("out", None)
-        if out is not None and any(value is not None for value in out):
-            if any(not isinstance(value, Array) for value in out):
-                return NotImplemented
-            raise NotImplementedError("out= is not supported\nhint: assign the result: x = x + 1")
-        if not all(_known(value) for value in inputs):
-            return NotImplemented
-        if method == "__call__":
-            return matmul(*inputs) if ufunc is np.matmul else apply_ufunc(ufunc, *inputs, **kwargs)
-        if method == "outer" and len(inputs) == 2:
-            left, right = inputs
-            spread = (*(slice(None),) * np.ndim(left), *(None,) * np.ndim(right))
-            return apply_ufunc(ufunc, left[spread], right, **kwargs)
-        if method == "reduce" and ufunc in _REDUCTIONS:
-            kwargs.setdefault("axis", 0)
-            return getattr(inputs[0], _REDUCTIONS[ufunc])(**kwargs)
-        return NotImplemented
+        return array_ufunc(ufunc, method, inputs, kwargs)
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        from raskal.array.protocols import array_function
+
+        return array_function(func, types, args, kwargs)
+
+    def __array_namespace__(self, api_version: str | None = None) -> Any:
         import raskal.array as module
 
-        for part in func.__module__.split(".")[1:]:
-            module = getattr(module, part, module)
-        ours = getattr(module, func.__name__, None)
-        if ours is None or ours is func or func.__name__ in _NUMPY_FUNCTIONS_SKIPPED:
-            raise NotImplementedError(
-                f"numpy.{func.__name__} is not supported for lazy arrays\n"
-                "hint: call compute() first, or map_blocks if blocks can be treated alone"
-            )
-        return ours(*args, **kwargs)
+        return module
 
     def __bool__(self) -> bool:
         if self.size > 1:
@@ -242,9 +272,14 @@ class Array(NDArrayOperatorsMixin, Collection):
     # Elements, shape and chunks.
 
     def __getitem__(self, key: Any) -> Array:
-        if isinstance(key, Array) and key.dtype.kind in "iu" and key.ndim == 0:
-            key = int(key)
-        return Array(self._expr.get(normalize_index(key, self.shape)))
+        from raskal.array.indexing import get_item
+
+        return get_item(self, key)
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        from raskal.array.assignment import assigned
+
+        self._replace(assigned(self, key, value))
 
     def rechunk(
         self,
@@ -265,21 +300,20 @@ class Array(NDArrayOperatorsMixin, Collection):
         block_size_limit : int, optional
             Bytes that an automatic block may hold.
         balance : bool
-            Must be False.
+            Whether to make the blocks along an axis about equally long.
 
         Returns
         -------
         Array
+
+        Raises
+        ------
+        ValueError
+            If the chunks do not sum to the shape, or an axis of unknown length would change.
         """
-        if balance:
-            raise NotImplementedError("balance=True is not supported\nhint: pass the block lengths")
-        if isinstance(chunks, dict):
-            chunks = {axis % self.ndim: entry for axis, entry in chunks.items()}
-            chunks = tuple(chunks.get(axis, self.chunks[axis]) for axis in range(self.ndim))
-        elif isinstance(chunks, (tuple, list)) and self.ndim == len(chunks):
-            chunks = tuple(self.chunks[axis] if entry is None else entry for axis, entry in enumerate(chunks))
-        new = normalize_chunks(chunks, self.shape, block_size_limit, self.dtype, self.chunks)
-        return Array(self._expr.rechunk(new))
+        from raskal.array.rechunk import rechunked
+
+        return rechunked(self, chunks, block_size_limit, balance)
 
     def astype(self, dtype: Any, **kwargs: Any) -> Array:
         """The elements as another type.
@@ -296,17 +330,17 @@ class Array(NDArrayOperatorsMixin, Collection):
         """
         dtype = np.dtype(dtype)
         casting = kwargs.pop("casting", "unsafe")
-        kwargs.pop("copy", None)
-        if kwargs:
-            raise TypeError(f"astype() got unknown arguments {sorted(kwargs)}")
+        extra = set(kwargs) - {"copy", "order", "subok"}
+        if extra:
+            raise TypeError(f"astype() got unknown arguments {sorted(extra)}\nhint: casting= and copy= are known")
         if dtype == self.dtype:
             return self
         if not np.can_cast(self.dtype, dtype, casting=casting):
-            raise TypeError(f"cannot cast array from {self.dtype} to {dtype} by the rule {casting!r}")
+            raise TypeError(f"cannot cast array from {self.dtype!r} to {dtype!r} according to the rule {casting!r}")
         try:
             return Array(self._expr.cast(dtype_spec(dtype)[0]))
         except NoKernel as error:
-            return Array(elementwise("astype", np.ndarray.astype, [self._expr, dtype], dtype, {}, str(error)))
+            return elementwise("astype", _astype, [self, dtype], dtype, {}, str(error))
 
     def transpose(self, *axes: Any) -> Array:
         """The axes in another order; without arguments turned round.
@@ -322,8 +356,12 @@ class Array(NDArrayOperatorsMixin, Collection):
         """
         if len(axes) == 1 and (axes[0] is None or np.iterable(axes[0])):
             axes = () if axes[0] is None else tuple(axes[0])
-        order = None if not axes else [axis + self.ndim if axis < 0 else axis for axis in axes]
-        return Array(self._expr.transpose(order))
+        order = [int(axis) + self.ndim if axis < 0 else int(axis) for axis in axes] or list(range(self.ndim))[::-1]
+        if not self._unknown:
+            return self._same_kind(self._expr.transpose(order))
+        from raskal.array.opaque import transposed
+
+        return transposed(self, order)
 
     def reshape(self, *shape: Any, merge_chunks: bool = True, limit: Any = None) -> Array:
         """The same elements in row-major order under another shape.
@@ -345,13 +383,17 @@ class Array(NDArrayOperatorsMixin, Collection):
             If the shapes do not hold the same number of elements.
         """
         wanted = list(shape[0]) if len(shape) == 1 and np.iterable(shape[0]) else list(shape)
+        if self._unknown:
+            from raskal.array.opaque import reshaped
+
+            return reshaped(self, tuple(wanted))
         if wanted.count(-1) == 1:
             known = -math.prod(wanted)
             if known and self.size % known == 0:
                 wanted[wanted.index(-1)] = self.size // known
         if any(length < 0 for length in wanted):
             raise ValueError(f"cannot reshape array of shape {self.shape} into shape {tuple(wanted)}")
-        return Array(self._expr.reshape([int(length) for length in wanted]))
+        return self._same_kind(self._expr.reshape([int(length) for length in wanted]))
 
     def map_blocks(self, func: Any, *args: Any, **kwargs: Any) -> Array:
         """A function on each block.
@@ -369,91 +411,30 @@ class Array(NDArrayOperatorsMixin, Collection):
 
         return map_blocks(func, self, *args, **kwargs)
 
-    def dot(self, other: Any) -> Array:
-        """The matrix product with another array; see `raskal.array.dot`.
+    def map_overlap(self, func: Any, depth: Any, boundary: Any = None, trim: bool = True, **kwargs: Any) -> Array:
+        """A function on each block with some of its neighbours' elements.
 
         Parameters
         ----------
-        other : array_like
+        func, depth, boundary, trim, **kwargs
+            As of `raskal.array.map_overlap`.
 
         Returns
         -------
         Array
         """
-        from raskal.array.contraction import dot
+        from raskal.array.overlap import map_overlap
 
-        return dot(self, other)
+        return map_overlap(func, self, depth=depth, boundary=boundary, trim=trim, **kwargs)
 
-    def ravel(self) -> Array:
-        """The elements along one axis.
-
-        Returns
-        -------
-        Array, shape (size,)
-        """
-        return self.reshape(-1)
-
-    flatten = ravel
-
-    def squeeze(self, axis: Any = None) -> Array:
-        """Without axes of length 1.
-
-        Parameters
-        ----------
-        axis : int or tuple of int, optional
+    def copy(self) -> Array:
+        """The array as it is now; assignments to the copy do not show in it.
 
         Returns
         -------
         Array
         """
-        from raskal.array.shape import squeeze
-
-        return squeeze(self, axis)
-
-    def swapaxes(self, axis1: int, axis2: int) -> Array:
-        """Two axes exchanged.
-
-        Parameters
-        ----------
-        axis1, axis2 : int
-
-        Returns
-        -------
-        Array
-        """
-        from raskal.array.shape import swapaxes
-
-        return swapaxes(self, axis1, axis2)
-
-    def clip(self, min: Any = None, max: Any = None) -> Array:
-        """Limited to a range; see `raskal.array.clip`.
-
-        Parameters
-        ----------
-        min, max : array_like, optional
-
-        Returns
-        -------
-        Array
-        """
-        from raskal.array.ufunc import clip
-
-        return clip(self, min, max)
-
-    def round(self, decimals: int = 0) -> Array:
-        """Rounded; see `raskal.array.round`.
-
-        Parameters
-        ----------
-        decimals : int
-
-        Returns
-        -------
-        Array
-        """
-        from raskal.array.ufunc import round
-
-        return round(self, decimals)
+        return Array(self._expr, self._unknown, self._kind)
 
     def conj(self) -> Array:
         """Complex conjugates.
@@ -466,93 +447,35 @@ class Array(NDArrayOperatorsMixin, Collection):
 
         return apply_ufunc(np.conjugate, self) if self.dtype.kind == "c" else self
 
-    def copy(self) -> Array:
-        """The array itself: it is never written to.
+    def compute_chunk_sizes(self) -> Array:
+        """Compute the lengths that are unknown, in place.
 
         Returns
         -------
         Array
+            The array itself.
         """
-        return Array(self._expr)
+        from raskal.array.opaque import with_lengths
 
+        return self._replace(with_lengths(self)) if self._unknown else self
 
-class BlockView:
-    """An array indexed by block."""
+    def to_delayed(self, optimize_graph: bool = True) -> np.ndarray[Any, Any]:
+        """The blocks as delayed objects.
 
-    def __init__(self, array: Array) -> None:
-        self._array = array
-
-    def __getitem__(self, key: Any) -> Array:
-        array = self._array
-        entries = normalize_index(key, array.numblocks)
-        for axis, entry in enumerate(entries):
-            chosen = np.atleast_1d(np.arange(array.numblocks[axis])[entry])
-            bounds = np.concatenate([[0], np.cumsum(array.chunks[axis])])
-            elements = [np.arange(bounds[block], bounds[block + 1]) for block in chosen]
-            lengths = tuple(len(part) for part in elements)
-            selected = np.concatenate([np.empty(0, int), *elements])
-            before = (slice(None),) * axis
-            if len(chosen) and np.array_equal(selected, np.arange(selected[0], selected[0] + len(selected))):
-                array = array[(*before, slice(int(selected[0]), int(selected[-1]) + 1))]
-            else:
-                array = array[(*before, selected)]
-                array = array.rechunk({axis: lengths}) if lengths else array
-        return array
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Number of blocks along each axis."""
-        return self._array.numblocks
-
-    @property
-    def size(self) -> int:
-        """Number of blocks."""
-        return self._array.npartitions
-
-    def ravel(self) -> list[Array]:
-        """Each block as an array, in row-major order.
+        Parameters
+        ----------
+        optimize_graph : bool
+            Accepted for Dask's sake.
 
         Returns
         -------
-        list of Array
+        numpy.ndarray of Delayed
+            In the shape of `numblocks`.
         """
-        return [self[at] for at in np.ndindex(self.shape)]
+        from raskal.array.delayed import to_delayed
+
+        return to_delayed(self)
 
 
-_REDUCTIONS = {
-    np.add: "sum",
-    np.multiply: "prod",
-    np.maximum: "max",
-    np.minimum: "min",
-    np.logical_and: "all",
-    np.logical_or: "any",
-}
-
-
-def _known(value: Any) -> bool:
-    """Whether an operand is one that arrays can work with."""
-    if isinstance(value, (Array, np.ndarray, np.generic, int, float, complex, list, tuple)):
-        return True
-    return not hasattr(value, "__array_ufunc__") and np.isscalar(value)
-
-
-def join_blocks(blocks: list[Any], chunks: Chunks, shape: tuple[int, ...]) -> Any:
-    """One NumPy array of all blocks, which come in row-major order."""
-    if len(blocks) == 1:
-        (block,) = blocks
-        if not isinstance(block, np.ndarray):
-            return block
-        if block.ndim == 0:
-            return block[()]
-        return block if block.flags.writeable else block.copy()
-    bounds = [np.concatenate([[0], np.cumsum(axis)]).tolist() for axis in chunks]
-    result = np.empty_like(blocks[0], shape=shape)
-    for block, at in zip(blocks, np.ndindex(*(len(axis) for axis in chunks)), strict=True):
-        place = tuple(slice(bounds[axis][number], bounds[axis][number + 1]) for axis, number in enumerate(at))
-        if block.shape != result[place].shape:
-            raise ValueError(
-                f"the block at {at} has shape {block.shape}, its chunks say {result[place].shape}\n"
-                "hint: pass chunks= to map_blocks if the function changes the shape"
-            )
-        result[place] = block
-    return result
+def _astype(block: Any, dtype: Any) -> Any:
+    return block.astype(dtype)

@@ -10,10 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from raskal._raskal import ArrayExpr
 from raskal.array.collection import Array
 from raskal.array.creation import asarray
-from raskal.array.host import host
+from raskal.array.host import on_blocks
 from raskal.array.shape import normalize_axis
 
 
@@ -121,16 +120,16 @@ def _contract(name: str, a: Array, b: Array, left: list[int], right: list[int]) 
         [None if axis in right else len(free_a) + free_b.index(axis) for axis in range(b.ndim)],
     ]
     dtype = np.result_type(a.dtype, b.dtype)
-    expr: ArrayExpr = host(
+    return on_blocks(
         name,
         Products((tuple(left), tuple(right)), dtype),
-        [(a._expr, maps[0]), (b._expr, maps[1])],
+        [(a, maps[0]), (b, maps[1])],
         chunks,
         dtype,
         "matrix product by NumPy's BLAS",
-        transposable=True,
+        # Blocks along several summed axes are paired as they are listed, in the order of the operand's own axes.
+        transposable=len(left) == 1,
     )
-    return Array(expr)
 
 
 def dot(a: Any, b: Any) -> Array:
@@ -212,10 +211,10 @@ def matmul(a: Any, b: Any) -> Array:
         new = ndim - x.ndim
         return [axis + new if x.shape[axis] == batch[axis + new] else -1 for axis in range(x.ndim - 2)] + last
 
-    inputs = [(a._expr, mapping(a, [ndim - 2, None])), (b._expr, mapping(b, [None, ndim - 1]))]
+    inputs = [(a, mapping(a, [ndim - 2, None])), (b, mapping(b, [None, ndim - 1]))]
     chunks = [*chunks, a.chunks[-2], b.chunks[-1]]
     dtype = np.result_type(a.dtype, b.dtype)
-    result = Array(host("matmul", BatchProducts(), inputs, chunks, dtype, "matrix product by NumPy's BLAS"))
+    result = on_blocks("matmul", BatchProducts(), inputs, chunks, dtype, "matrix product by NumPy's BLAS")
     for axis in drop:
         result = result[(..., 0)] if axis == -1 else result[(..., 0, slice(None))]
     return result

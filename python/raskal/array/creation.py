@@ -14,7 +14,7 @@ import numpy as np
 from raskal._raskal import ArrayExpr, NoKernel
 from raskal.array.chunks import Chunks, normalize_chunks
 from raskal.array.collection import Array
-from raskal.array.host import dtype_spec, host
+from raskal.array.host import dtype_spec, on_blocks
 from raskal.tokenize import tokenize
 
 _SHAPE = """
@@ -72,7 +72,7 @@ def full(shape: Any, fill_value: Any, *, dtype: Any = None, chunks: Any = "auto"
         plain = value.item() if dtype.kind in "biuf" else value
         return Array(ArrayExpr.full(plain, lengths, dtype_spec(dtype)[0]))
     except NoKernel as error:
-        return Array(host("full", _Fill(value, dtype, lengths), [], lengths, dtype, str(error)))
+        return on_blocks("full", _Fill(value, dtype, lengths), [], lengths, dtype, str(error))
 
 
 def ones(shape: Any, dtype: Any = float, order: Any = "C", *, chunks: Any = "auto", name: Any = None) -> Array:  # noqa: D103
@@ -305,7 +305,19 @@ def from_array(
         prefix = token if isinstance(name, str) else f"array-{token}"
         return Array(ArrayExpr.blocks("array", prefix, parts, lengths, code, size))
     as_numpy = asarray if asarray is not None else not hasattr(x, "__array_function__") or plain
-    return Array(host("array", _Cut(x, bounds, as_numpy), [], lengths, dtype, "slices of an array", token=token))
+    kind = None if as_numpy or meta is np.ndarray else _kind_of(x)
+    return on_blocks(
+        "array", _Cut(x, bounds, as_numpy), [], lengths, dtype, "slices of an array", token=token, meta=kind
+    )
+
+
+def _kind_of(x: Any) -> Any:
+    """An empty array of the kind that slices of ``x`` are, None for NumPy's."""
+    try:
+        empty = x[(slice(0, 0),) * len(x.shape)]
+    except Exception:  # a source that can't be sliced so tells when it is computed
+        return None
+    return None if type(empty) is np.ndarray or not hasattr(empty, "dtype") else empty
 
 
 def _previous(x: Any, shape: tuple[int, ...]) -> Chunks | None:
@@ -343,7 +355,7 @@ def asarray(
     """
     if not isinstance(a, Array):
         if isinstance(a, (list, tuple)) and any(isinstance(item, Array) for item in a):
-            from raskal.array.shape import stack
+            from raskal.array.join import stack
 
             a = stack([asarray(item) for item in a])
         else:

@@ -1,47 +1,20 @@
 """Arrays of random numbers.
 
-Start at `default_rng`. Each block has its own stream of NumPy's generators, spawned from the seed by the block's
-number: the same seed gives the same numbers on any scheduler and any number of threads. They are other numbers than
-Dask's or NumPy's for that seed.
+Start at `default_rng`. Each block has its own stream (`raskal.array.draw`): the same seed gives the same numbers on any
+scheduler and any number of threads. They are other numbers than Dask's or NumPy's for that seed.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from raskal.array.chunks import Chunks, normalize_chunks
 from raskal.array.collection import Array
-from raskal.array.host import host
-from raskal.tokenize import tokenize
-
-
-class Draw:
-    """Draws the numbers of one block."""
-
-    def __init__(
-        self, legacy: bool, seed: tuple[Any, tuple[int, ...]], method: str, args: Any, kwargs: Any, chunks: Chunks
-    ) -> None:
-        self.legacy, self.seed, self.method = legacy, seed, method
-        self.args, self.kwargs, self.chunks = args, kwargs, chunks
-
-    def __call__(self, coordinates: tuple[int, ...]) -> Any:
-        """Draw the block at the coordinates."""
-        number = 0
-        for axis, block in zip(self.chunks, coordinates, strict=True):
-            number = number * len(axis) + block
-        shape = tuple(axis[block] for axis, block in zip(self.chunks, coordinates, strict=True))
-        entropy, key = self.seed
-        sequence = np.random.SeedSequence(entropy, spawn_key=(*key, number))
-        source: Any
-        if self.legacy:
-            source = np.random.RandomState(np.random.MT19937(sequence))
-        else:
-            source = np.random.Generator(np.random.PCG64(sequence))
-        return getattr(source, self.method)(*self.args, size=shape, **self.kwargs)
-
+from raskal.array.creation import arange, asarray
+from raskal.array.draw import drawn
 
 #: Distributions by class of generator, and how many arguments come before ``size``.
 _GENERATOR = {
@@ -51,7 +24,9 @@ _GENERATOR = {
     "rayleigh": 1, "standard_cauchy": 0, "standard_exponential": 0, "standard_gamma": 1, "standard_normal": 0,
     "standard_t": 1, "triangular": 3, "uniform": 2, "vonmises": 2, "wald": 2, "weibull": 1, "zipf": 1, "integers": 2,
 }  # fmt: skip
-_STATE = {name: count for name, count in _GENERATOR.items() if name != "integers"} | {"random_sample": 0, "randint": 2}
+_STATE = {name: count for name, count in _GENERATOR.items() if name != "integers"} | {
+    "random_sample": 0, "randint": 2, "tomaxint": 0,
+}  # fmt: skip
 #: Methods of RandomState whose name in NumPy is another.
 _LEGACY_NAMES = {"random": "random_sample"}
 
@@ -60,30 +35,123 @@ class _Source:
     """What generators share: a seed, and a count of the arrays drawn from it."""
 
     _legacy = False
+    _entropy: Any
+    _key: tuple[int, ...]
+    _drawn: int
 
     def __init__(self, seed: Any = None) -> None:
+        if isinstance(seed, type) and issubclass(seed, np.random.BitGenerator):
+            seed = seed()
+        if isinstance(seed, np.random.Generator):
+            seed = seed.bit_generator
+        if isinstance(seed, np.random.BitGenerator):
+            # A generator is advanced only by drawing: what it would draw next is the seed.
+            seed = int.from_bytes(np.random.Generator(seed).bytes(16), "little")
+        if isinstance(seed, _Source):
+            self._entropy, self._key, self._drawn = seed._entropy, (*seed._key, seed._drawn), 0
+            return
         if isinstance(seed, np.random.SeedSequence):
             sequence = seed
         else:
             sequence = np.random.SeedSequence(seed if seed is None or isinstance(seed, int) else np.asarray(seed))
         self._entropy, self._key, self._drawn = sequence.entropy, tuple(sequence.spawn_key), 0
 
-    def _draw(self, method: str, args: tuple[Any, ...], size: Any, chunks: Any, kwargs: dict[str, Any]) -> Array:
-        for value in (*args, *kwargs.values()):
-            if isinstance(value, Array) or np.ndim(value) > 0:
-                raise NotImplementedError(
-                    f"random.{method} with array parameters is not supported\n"
-                    f"hint: draw standard numbers and scale them: loc + scale * rng.standard_normal(size)"
-                )
-        shape = () if size is None else tuple(int(length) for length in (size if np.iterable(size) else (size,)))
-        tiny = Draw(self._legacy, (0, ()), method, args, kwargs, ((1,),))((0,))
-        lengths = normalize_chunks(chunks, shape, dtype=tiny.dtype)
-        # Numbers already drawn stay what they are when more are drawn later.
+    def _draw(
+        self, method: str, args: tuple[Any, ...], size: Any, chunks: Any, kwargs: dict[str, Any], whole: Any = ()
+    ) -> Array:
+        return drawn(self._legacy, self._next(), method, args, size, chunks, kwargs, whole)
+
+    def _next(self) -> tuple[Any, tuple[int, ...]]:
+        """A seed for one more array; numbers already drawn stay what they are when more are drawn later."""
         seed = (self._entropy, (*self._key, self._drawn))
         self._drawn += 1
-        draw = Draw(self._legacy, seed, method, args, kwargs, lengths)
-        token = tokenize(self._legacy, str(seed), method, args, kwargs, lengths)
-        return Array(host(method, draw, [], lengths, tiny.dtype, "random numbers by NumPy's generators", token=token))
+        return seed
+
+    def choice(
+        self, a: Any, size: Any = None, replace: bool = True, p: Any = None, axis: int = 0, shuffle: bool = True,
+        chunks: Any = "auto",
+    ) -> Array:  # fmt: skip
+        """Elements chosen at random.
+
+        Parameters
+        ----------
+        a : int or array_like, one axis
+            From which, or from ``range(a)``.
+        size : int or tuple of int
+        replace : bool
+            Whether an element may come several times; False needs a result of one block.
+        p : array_like, optional
+            Probabilities.
+        axis : int
+            Must be 0.
+        shuffle : bool
+            Whether the order of elements drawn without replacement is random.
+        chunks : int, tuple or str
+
+        Returns
+        -------
+        Array
+        """
+        if axis != 0:
+            raise NotImplementedError(f"choice with axis={axis} is not supported\nhint: choose indices, then take")
+        population = a if np.ndim(a) == 0 and not isinstance(a, Array) else asarray(a)
+        if isinstance(population, Array) and population.ndim != 1:
+            raise ValueError(f"a must be one dimensional, got shape {population.shape}")
+        count = population.shape[0] if isinstance(population, Array) else int(population)
+        if count <= 0:
+            raise ValueError(f"a must be greater than 0, got {a}")
+        p = None if p is None else np.asarray(p)
+        if p is not None and len(p) != count:
+            raise ValueError(f"a and p must have the same size, got {count} and {len(p)}")
+        if p is not None and not np.allclose(p.sum(), 1, rtol=1e-7, atol=0):
+            raise ValueError("probabilities do not sum to 1")
+        shape = () if size is None else tuple(size) if np.iterable(size) else (size,)
+        if not replace and math.prod(shape) > count:
+            raise ValueError("Cannot take a larger sample than population when 'replace=False'")
+        kwargs = {"replace": replace, "p": p} if self._legacy else {"replace": replace, "p": p, "shuffle": shuffle}
+        chosen = self._draw("choice", (count,), size, chunks, kwargs, ("p",))
+        if not replace and chosen.npartitions > 1:
+            raise NotImplementedError(
+                f"replace=False is not currently supported for dask.array.choice with multi-chunk output arrays: "
+                f"chunks {chosen.chunks}\nhint: chunks=-1"
+            )
+        if not isinstance(population, Array):
+            return chosen
+        return population[chosen.ravel()].reshape(chosen.shape)
+
+    def permutation(self, x: Any) -> Array:
+        """The elements along the first axis in random order.
+
+        Parameters
+        ----------
+        x : int or array_like
+            A number stands for ``range(x)``.
+
+        Returns
+        -------
+        Array
+        """
+        x = arange(int(x)) if np.ndim(x) == 0 and not isinstance(x, Array) else asarray(x)
+        entropy, key = self._next()
+        source = np.random.Generator(np.random.PCG64(np.random.SeedSequence(entropy, spawn_key=key)))
+        return x[source.permutation(x.shape[0])]
+
+    def multinomial(self, n: Any, pvals: Any, size: Any = None, chunks: Any = "auto", **kwargs: Any) -> Array:
+        """Counts of outcomes, along a new last axis; as of NumPy's generators.
+
+        Parameters
+        ----------
+        n : int
+        pvals : sequence of float
+        size : int or tuple of int
+        chunks : int, tuple or str
+
+        Returns
+        -------
+        Array, shape (*size, len(pvals))
+        """
+        kwargs["pvals"] = np.asarray(pvals)
+        return self._draw("multinomial", (n,), size, chunks, kwargs, ("pvals",))
 
 
 def _method(name: str, before: int, legacy: bool) -> Callable[..., Array]:
@@ -112,6 +180,26 @@ class Generator(_Source):
     def __repr__(self) -> str:
         return "raskal.array.random.Generator(PCG64)"
 
+    def multivariate_hypergeometric(
+        self, colors: Any, nsample: int, size: Any = None, method: str = "marginals", chunks: Any = "auto"
+    ) -> Array:
+        """Counts of colours in a sample, along a new last axis; as of NumPy's generators.
+
+        Parameters
+        ----------
+        colors : sequence of int
+        nsample : int
+        size : int or tuple of int
+        method : str
+        chunks : int, tuple or str
+
+        Returns
+        -------
+        Array, shape (*size, len(colors))
+        """
+        kwargs = {"colors": np.asarray(colors), "nsample": nsample, "method": method}
+        return self._draw("multivariate_hypergeometric", (), size, chunks, kwargs, ("colors",))
+
 
 class RandomState(_Source):
     """Draws lazy arrays as NumPy's older class does.
@@ -127,6 +215,22 @@ class RandomState(_Source):
 
     def __init__(self, seed: Any = None, RandomState: Any = None) -> None:
         super().__init__(seed)
+
+    def random_integers(self, low: int, high: int | None = None, size: Any = None, chunks: Any = "auto") -> Array:
+        """Whole numbers from ``low`` to ``high``, both included; from 1 to ``low`` if ``high`` is missing.
+
+        Parameters
+        ----------
+        low, high : int
+        size : int or tuple of int
+        chunks : int, tuple or str
+
+        Returns
+        -------
+        Array
+        """
+        low, high = (1, low) if high is None else (low, high)
+        return self._draw("randint", (low, high + 1), size, chunks, {})
 
     def seed(self, seed: Any = None) -> None:
         """Start again from a seed.
@@ -188,7 +292,8 @@ def _function(name: str) -> Callable[..., Array]:
     return function
 
 
-globals().update({name: _function(name) for name in _STATE})
+_OTHERS = ("choice", "multinomial", "permutation", "random_integers")
+globals().update({name: _function(name) for name in (*_STATE, *_OTHERS)})
 
 
 def integers(
@@ -226,4 +331,4 @@ def _shared_entropy() -> int:
     return int.from_bytes(words.tobytes(), "little")
 
 
-__all__ = ["Generator", "RandomState", "default_rng", "integers", "seed", *_STATE]
+__all__ = ["Generator", "RandomState", "default_rng", "integers", "seed", *_STATE, *_OTHERS]

@@ -1,22 +1,20 @@
 """Reductions along axes, from one table.
 
 Start at `TABLE`. Real numbers are reduced by native kernels, in the same pass as the elementwise operations before
-them; other types by NumPy on each block, merged in a tree.
+them; other types and unknown lengths by NumPy on each block, merged in a tree (`raskal.array.reduction`).
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from raskal._raskal import ArrayExpr, NoKernel
+from raskal._raskal import NoKernel
 from raskal.array.collection import Array
-from raskal.array.host import host
-from raskal.array.shape import normalize_axis
-from raskal.tokenize import tokenize
+from raskal.array.creation import asarray
+from raskal.array.reduction import elements, group_lengths, reduced_axes, tree
 
 _DOC = """{text} along axes.
 
@@ -29,132 +27,127 @@ _DOC = """{text} along axes.
         Whether the axes stay, with length 1.
     split_every : int, optional
         How many blocks one task combines.
-    out : None
-        Not supported.
+    out : Array, optional
+        Becomes the result.
 
     Returns
     -------
     Array
     """
 
-
-def _axes(array: Array, axis: Any) -> list[int] | None:
-    if axis is None:
-        return None
-    axes = axis if isinstance(axis, (tuple, list)) else (axis,)
-    return [normalize_axis(place, array.ndim) for place in axes]
-
-
-def _split(split_every: Any) -> int | None:
-    if isinstance(split_every, dict):
-        return max(math.prod(int(count) for count in split_every.values()), 2)
-    return None if split_every is None or split_every is False else int(split_every)
+#: Reductions that NumPy merges by reducing again, and the function that merges partial results.
+_ASSOCIATIVE = {
+    "sum": "sum", "prod": "prod", "min": "min", "max": "max", "any": "any", "all": "all",
+    "nansum": "sum", "nanprod": "prod", "nanmin": "nanmin", "nanmax": "nanmax",
+}  # fmt: skip
 
 
 def _reduce(
     kind: str, a: Any, axis: Any, keepdims: bool, split_every: Any, out: Any, *, dtype: Any = None, ddof: Any = 0
 ) -> Array:
-    from raskal.array.creation import asarray
+    from raskal.array.ufunc import written
 
-    if out is not None:
-        raise NotImplementedError("out= is not supported\nhint: assign the result")
     a = asarray(a)
-    axes = _axes(a, axis)
-    if dtype is not None:
-        a = a.astype(dtype)
+    axes = reduced_axes(a, axis)
+    group_lengths(split_every, axes, a.ndim)
+    wanted = None if dtype is None else np.dtype(dtype)
+    if wanted is not None and wanted != a.dtype:
+        a = a.astype(wanted)
     try:
+        if a._opaque or isinstance(split_every, dict):
+            raise NoKernel("blocks that native kernels do not know")
         if ddof != int(ddof):
             raise NoKernel(f"no native kernel: ddof={ddof} that is no whole number")
-        result = Array(a._expr.reduce(kind, axes, bool(keepdims), _split(split_every), int(ddof)))
+        split = None if split_every is None or split_every is False else int(split_every)
+        result = Array(a._expr.reduce(kind, list(axes), bool(keepdims), split, int(ddof)))
     except NoKernel as error:
-        result = _host_reduction(kind, a, axes, keepdims, _split(split_every), ddof, str(error))
-    return result if dtype is None else result.astype(dtype)
+        result = _host_reduction(kind, a, axes, bool(keepdims), split_every, ddof, str(error))
+    if wanted is not None and wanted != result.dtype:
+        result = result.astype(wanted)
+    return written(result, out)
 
 
-#: Reductions that NumPy merges by reducing again, and the function that does.
-_ASSOCIATIVE = {
-    name: getattr(np, name)
-    for name in ("sum", "prod", "min", "max", "any", "all", "nansum", "nanprod", "nanmin", "nanmax")
-}
+class Joint:
+    """A reduction of NumPy, of blocks of any kind."""
+
+    def __init__(self, name: str, dtype: Any) -> None:
+        self.name, self.dtype = name, dtype
+
+    def __call__(self, block: Any, axis: Any, keepdims: bool) -> Any:
+        """Reduce; the result has the announced type."""
+        result = getattr(np, self.name)(block, axis=axis, keepdims=keepdims)
+        return result if getattr(result, "dtype", self.dtype) == self.dtype else result.astype(self.dtype)
 
 
-def _host_reduction(kind: str, a: Array, axes: Any, keepdims: bool, split: int | None, ddof: Any, reason: str) -> Array:
-    places = list(range(a.ndim)) if axes is None else sorted(axes)
+def _host_reduction(
+    kind: str, a: Array, axes: tuple[int, ...], keepdims: bool, split: Any, ddof: Any, reason: str
+) -> Array:
     if kind in _ASSOCIATIVE:
-        function = _ASSOCIATIVE[kind]
-        dtype = np.asarray(function(np.ones((1,) * a.ndim, a.dtype))).dtype
-        return tree_reduction(kind, a, function, function, places, keepdims, dtype, split, reason)
-    count = math.prod(a.shape[place] for place in places)
-    wanted = tuple(places)
+        if kind in ("min", "max", "nanmin", "nanmax") and elements(a, axes) == 0:
+            raise ValueError(f"{kind} of shape {a.shape} along {axes} has no elements and no identity")
+        if kind in ("min", "max") and a._unknown & set(axes):
+            return _without_empty(kind, a, axes, keepdims, split, reason)
+        dtype = np.asarray(getattr(np, kind)(np.ones((1,) * a.ndim, a.dtype))).dtype if a.dtype != object else a.dtype
+        first, merge = Joint(kind, dtype), Joint(_ASSOCIATIVE[kind], dtype)
+        return tree(kind, a, first, merge, merge, axes, keepdims, dtype, split, reason, meta=a._kind)
+    count: Any = elements(a, axes)
+    if count != count or a._kind is not None:
+        count = tree("count", a, _count, _add, _add, axes, keepdims, np.int64, split, reason)
     if kind == "mean":
-        return sum(a, wanted, None, keepdims, split) / count
+        total = _reduce("sum", a, axes, keepdims, split, None)
+        result = total / count
+        return result if a.dtype.kind != "f" else result.astype(a.dtype)
     if kind in ("var", "std"):
-        away = np.abs(a - mean(a, wanted, None, True, split))
-        var = sum(away * away, wanted, None, keepdims, split) / max_count(count, ddof)
+        whole = tree("count", a, _count, _add, _add, axes, True, np.int64, split, reason) if a._opaque else count
+        center = _reduce("sum", a, axes, True, split, None) / whole
+        away = np.absolute(a - center)
+        divisor = count - ddof
+        if not isinstance(divisor, Array):
+            divisor = float(divisor) if divisor > 0 else float("nan")
+        var = _reduce("sum", away * away, axes, keepdims, split, None) / divisor
         return var if kind == "var" else np.sqrt(var)
     raise TypeError(f"{kind} of {a.dtype} is not supported\nhint: {reason}; convert with astype first")
 
 
-def max_count(count: int, ddof: Any) -> float:
-    """The divisor of a variance."""
-    return float(count - ddof) if count > ddof else float("nan")
+def _count(block: Any, axis: Any, keepdims: bool) -> Any:
+    if isinstance(block, np.ma.MaskedArray):
+        return np.asarray(np.ma.count(block, axis=axis, keepdims=keepdims))
+    shape = [1 if place in axis else length for place, length in enumerate(block.shape)]
+    return np.full(shape, np.prod([block.shape[place] for place in axis], dtype=np.int64))
 
 
-class Reduce:
-    """Reduces one block along axes, which stay with length 1."""
-
-    def __init__(self, function: Callable[..., Any], axes: tuple[int, ...]) -> None:
-        self.function, self.axes = function, axes
-
-    def __call__(self, coordinates: tuple[int, ...], block: Any) -> Any:
-        return self.function(block, axis=self.axes, keepdims=True)
+def _add(block: Any, axis: Any, keepdims: bool) -> Any:
+    return np.sum(block, axis=axis, keepdims=keepdims)
 
 
-class Merge:
-    """Joins partial results along the axes and reduces them again."""
+class _Extreme:
+    """The smallest or largest element of what is not empty."""
 
-    def __init__(
-        self, function: Callable[..., Any], axes: tuple[int, ...], counts: tuple[int, ...], keepdims: bool
-    ) -> None:
-        self.function, self.axes, self.counts, self.keepdims = function, axes, counts, keepdims
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
 
-    def __call__(self, coordinates: tuple[int, ...], *blocks: Any) -> Any:
-        parts = list(blocks)
-        for axis, count in reversed(list(zip(self.axes, self.counts, strict=True))):
-            parts = [np.concatenate(parts[first : first + count], axis=axis) for first in range(0, len(parts), count)]
-        return self.function(parts[0], axis=self.axes, keepdims=self.keepdims)
-
-
-def tree_reduction(
-    name: str,
-    a: Array,
-    chunk: Callable[..., Any],
-    aggregate: Callable[..., Any],
-    axes: list[int],
-    keepdims: bool,
-    dtype: Any,
-    split: int | None,
-    reason: str,
-) -> Array:
-    """A reduction by Python functions: of each block, then of the joined partial results."""
-    along = tuple(axes)
-    lengths = [(1,) * len(axis) if place in along else axis for place, axis in enumerate(a.chunks)]
-    every: list[int | None] = list(range(a.ndim))
-    partial = host(f"{name}-partial", Reduce(chunk, along), [(a._expr, every)], lengths, dtype, reason)
-    kept = [axis for place, axis in enumerate(a.chunks) if place not in along]
-    final = [(1,) if place in along else axis for place, axis in enumerate(a.chunks)] if keepdims else kept
-    spots = iter(range(len(final)))
-    mapping: list[int | None] = []
-    for place in range(a.ndim):
-        if place in along:
-            mapping.append(None)
+    def __call__(self, parts: Any, axis: Any, keepdims: bool) -> Any:
+        flat = _flat(parts)
+        full = [part for part in flat if part.size]
+        if not full:
             if keepdims:
-                next(spots)
-        else:
-            mapping.append(next(spots))
-    counts = tuple(len(a.chunks[place]) for place in along)
-    merge = Merge(aggregate, along, counts, keepdims)
-    return Array(host(name, merge, [(partial, mapping)], final, dtype, reason))
+                return flat[0]
+            raise ValueError(f"{self.kind} of no elements at all\nhint: check that the selection is not empty")
+        if len(axis) == 1 or len(full) == 1:
+            joined = np.concatenate(full, axis=axis[0])
+            return getattr(np, self.kind)(joined, axis=axis, keepdims=keepdims)
+        reduced = [getattr(np, self.kind)(part, axis=axis, keepdims=True) for part in full]
+        return getattr(np, self.kind)(np.concatenate(reduced, axis=axis[0]), axis=axis, keepdims=keepdims)
+
+
+def _flat(parts: Any) -> list[Any]:
+    return [part for entry in parts for part in _flat(entry)] if isinstance(parts, list) else [parts]
+
+
+def _without_empty(kind: str, a: Array, axes: tuple[int, ...], keepdims: bool, split: Any, reason: str) -> Array:
+    """The smallest or largest element of blocks of which some may turn out empty."""
+    extreme = _Extreme(kind)
+    return tree(kind, a, extreme, extreme, extreme, axes, keepdims, a.dtype, split, reason, join=False, meta=a._kind)
 
 
 def _plain(kind: str, text: str) -> Callable[..., Array]:
@@ -192,15 +185,6 @@ def _spread(kind: str, text: str) -> Callable[..., Array]:
     )
 
 
-def _place(kind: str, text: str) -> Callable[..., Array]:
-    def function(a: Any, axis: Any = None, keepdims: bool = False, split_every: Any = None, out: Any = None) -> Array:
-        if isinstance(axis, tuple):
-            raise TypeError(f"{kind} takes one axis or None, not {axis}")
-        return _reduce(kind, a, axis, keepdims, split_every, out)
-
-    return _named(function, kind, text, "")
-
-
 def _named(function: Callable[..., Array], kind: str, text: str, extra: str) -> Callable[..., Array]:
     function.__name__ = function.__qualname__ = kind
     function.__doc__ = _DOC.format(text=text, extra=extra)
@@ -218,8 +202,6 @@ TABLE: dict[str, tuple[Callable[[str, str], Callable[..., Array]], str]] = {
     "max": (_plain, "The largest value"),
     "any": (_plain, "Whether any element is true"),
     "all": (_plain, "Whether all elements are true"),
-    "argmin": (_place, "The place of the smallest value"),
-    "argmax": (_place, "The place of the largest value"),
     "nansum": (_typed, "The sum without missing values"),
     "nanprod": (_typed, "The product without missing values"),
     "nanmin": (_plain, "The smallest value, missing ones passed over"),
@@ -229,6 +211,9 @@ TABLE: dict[str, tuple[Callable[[str, str], Callable[..., Array]], str]] = {
 globals().update({kind: make(kind, text) for kind, (make, text) in TABLE.items()})
 sum: Callable[..., Array] = globals()["sum"]
 mean: Callable[..., Array] = globals()["mean"]
+min: Callable[..., Array] = globals()["min"]
+max: Callable[..., Array] = globals()["max"]
+var: Callable[..., Array] = globals()["var"]
 
 
 def nanmean(
@@ -245,14 +230,14 @@ def nanmean(
     -------
     Array
     """
-    from raskal.array.creation import asarray
+    from raskal.array.ufunc import written
 
     a = asarray(a) if dtype is None else asarray(a).astype(dtype)
-    if a.dtype.kind != "f":
+    if a.dtype.kind not in "fc":
         return mean(a, axis, None, keepdims, split_every, out)
-    total = _reduce("nansum", a, axis, keepdims, split_every, out)
+    total = _reduce("nansum", a, axis, keepdims, split_every, None)
     count = sum(~np.isnan(a), axis, None, keepdims, split_every)
-    return (total / count).astype(a.dtype)
+    return written((total / count).astype(a.dtype), out)
 
 
 def nanvar(
@@ -275,17 +260,15 @@ def nanvar(
     -------
     Array
     """
-    from raskal.array.creation import asarray
+    from raskal.array.ufunc import where, written
 
     a = asarray(a) if dtype is None else asarray(a).astype(dtype)
-    if a.dtype.kind != "f":
+    if a.dtype.kind not in "fc":
         return _reduce("var", a, axis, keepdims, split_every, out, ddof=ddof)
-    away = a - nanmean(a, axis, None, True, split_every)
+    away = np.absolute(a - nanmean(a, axis, None, True, split_every))
     count = sum(~np.isnan(a), axis, None, keepdims, split_every) - ddof
-    total = _reduce("nansum", away * away, axis, keepdims, split_every, out)
-    from raskal.array.ufunc import where
-
-    return where(count > 0, total / count, float("nan")).astype(a.dtype)
+    total = _reduce("nansum", away * away, axis, keepdims, split_every, None)
+    return written(where(count > 0, total / count, float("nan")).astype(away.dtype), out)
 
 
 def nanstd(
@@ -308,82 +291,87 @@ def nanstd(
     -------
     Array
     """
-    from raskal.array.ufunc import apply_ufunc
+    from raskal.array.ufunc import written
 
-    return apply_ufunc(np.sqrt, nanvar(a, axis, dtype, keepdims, ddof, split_every, out))
-
-
-class _Accumulate:
-    """A running result along the one block of an axis."""
-
-    def __init__(self, function: Callable[..., Any], axis: int, dtype: Any) -> None:
-        self.function, self.axis, self.dtype = function, axis, dtype
-
-    def __call__(self, coordinates: tuple[int, ...], block: Any) -> Any:
-        return self.function(block, axis=self.axis, dtype=self.dtype)
+    return written(np.sqrt(nanvar(a, axis, dtype, keepdims, ddof, split_every)), out)
 
 
-def _accumulate(name: str, x: Any, axis: int | None, dtype: Any, out: Any) -> Array:
-    from raskal.array.creation import asarray
-
-    if out is not None:
-        raise NotImplementedError("out= is not supported\nhint: assign the result")
-    x = asarray(x)
-    if axis is None:
-        x, axis = x.ravel(), 0
-    axis = normalize_axis(axis, x.ndim)
-    function = getattr(np, name)
-    dtype = function(np.ones(1, x.dtype), dtype=dtype).dtype
-    whole = x.rechunk({axis: -1})
-    expr: ArrayExpr = host(
-        name,
-        _Accumulate(function, axis, dtype),
-        [(whole._expr, list(range(x.ndim)))],
-        whole.chunks,
-        dtype,
-        f"no native kernel for {name}",
-        token=tokenize(name, axis, str(dtype)),
-    )
-    return Array(expr).rechunk(x.chunks)
-
-
-def cumsum(x: Any, axis: int | None = None, dtype: Any = None, out: Any = None, method: str = "sequential") -> Array:
-    """Running sums along an axis.
+def moment(
+    a: Any,
+    order: int,
+    axis: Any = None,
+    dtype: Any = None,
+    keepdims: bool = False,
+    ddof: Any = 0,
+    split_every: Any = None,
+    out: Any = None,
+) -> Array:
+    """The central moment of an order: the mean power of the distance from the mean.
 
     Parameters
     ----------
-    x : array_like
-    axis : int or None
-        None flattens first.
-    dtype : dtype, optional
-    out : None
-        Not supported.
-    method : str
-        Accepted for Dask's sake.
+    a : array_like
+    order : int
+        Not negative.
+    axis, dtype, keepdims, ddof, split_every, out
+        As of `var`.
 
     Returns
     -------
     Array
     """
-    return _accumulate("cumsum", x, axis, dtype, out)
+    from raskal.array.creation import ones, zeros
+    from raskal.array.ufunc import written
+
+    if not isinstance(order, (int, np.integer)) or order < 0:
+        raise ValueError(f"Order must be an integer >= 0, got {order!r}")
+    a = asarray(a)
+    axes = reduced_axes(a, axis)
+    dtype = np.dtype(dtype) if dtype is not None else np.var(np.ones(1, a.dtype)).dtype
+    if order < 2:
+        shape = [1 if place in axes else own for place, own in enumerate(a.shape) if keepdims or place not in axes]
+        lengths = [
+            (1,) if place in axes else own for place, own in enumerate(a.chunks) if keepdims or place not in axes
+        ]
+        return written((zeros if order else ones)(tuple(shape), dtype=dtype, chunks=tuple(lengths)), out)
+    away = a.astype(dtype) - mean(a, axes, dtype, True, split_every)
+    total = sum(away**order, axes, dtype, keepdims, split_every)
+    return written(total / (elements(a, axes) - ddof), out)
 
 
-def cumprod(x: Any, axis: int | None = None, dtype: Any = None, out: Any = None, method: str = "sequential") -> Array:
-    """Running products along an axis; as `cumsum`.
+def ptp(a: Any, axis: Any = None) -> Array:
+    """The largest value less the smallest.
 
     Parameters
     ----------
-    x, axis, dtype, out, method
-        As of `cumsum`.
+    a : array_like
+    axis : int, optional
 
     Returns
     -------
     Array
     """
-    return _accumulate("cumprod", x, axis, dtype, out)
+    return max(a, axis=axis) - min(a, axis=axis)
 
 
-__all__ = [*TABLE, "cumprod", "cumsum", "nanmean", "nanstd", "nanvar"]
+def count_nonzero(a: Any, axis: Any = None) -> Array:
+    """How many elements are not zero.
 
-for _name in ("sum", "prod", "mean", "var", "std", "min", "max", "any", "all", "argmin", "argmax", "cumsum", "cumprod"):
-    setattr(Array, _name, globals()[_name])
+    Parameters
+    ----------
+    a : array_like
+    axis : int or tuple of int, optional
+
+    Returns
+    -------
+    Array of int
+    """
+    a = asarray(a)
+    return sum(a != a.dtype.type() if a.dtype.kind in "biufc" else a.map_blocks(_true, dtype=bool), axis=axis)
+
+
+def _true(block: Any) -> Any:
+    return block.astype(bool)
+
+
+__all__ = [*TABLE, "count_nonzero", "moment", "nanmean", "nanstd", "nanvar", "ptp"]

@@ -1,19 +1,18 @@
-"""Functions on the shape of arrays: joined, reordered, cut.
+"""Functions on the shape of arrays: axes reordered, added, dropped, stretched.
 
-Start at `concatenate` or `transpose`. All but joining and rechunking are views that cost no task of their own.
+Start at `transpose`; `gather` is the one copy that most rearrangements are. The others are views without tasks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from raskal._raskal import ArrayExpr, NoKernel
 from raskal.array.chunks import normalize_chunks
 from raskal.array.collection import Array
 from raskal.array.creation import asarray
+from raskal.array.host import unify
 
 
 def normalize_axis(axis: int, ndim: int) -> int:
@@ -29,98 +28,18 @@ def normalize_axis(axis: int, ndim: int) -> int:
     return int(axis) % ndim
 
 
-def concatenate(seq: Sequence[Any], axis: int | None = 0, allow_unknown_chunksizes: bool = False) -> Array:
-    """Arrays one after the other along an axis.
+def gather(x: Array, chosen: dict[int, np.ndarray[Any, Any]], lengths: dict[int, Any]) -> Array:
+    """Elements along several axes at once, by one native copy.
 
-    Parameters
-    ----------
-    seq : sequence of array_like
-        Of equal shapes but along the axis.
-    axis : int or None
-        None flattens them first.
-    allow_unknown_chunksizes : bool
-        Accepted for Dask's sake.
-
-    Returns
-    -------
-    Array
-
-    Raises
-    ------
-    ValueError
-        If the shapes do not fit; the message shows them.
+    ``chosen`` holds for an axis its indices, or runs as rows of start, step and count; ``lengths`` the result's blocks.
     """
-    arrays = [asarray(array) for array in seq]
-    if not arrays:
-        raise ValueError("need at least one array to concatenate")
-    if axis is None:
-        arrays, axis = [array.ravel() for array in arrays], 0
-    axis = normalize_axis(axis, arrays[0].ndim)
-    try:
-        return Array(ArrayExpr.concatenate([array._expr for array in arrays], axis))
-    except NoKernel:
-        common = np.result_type(*(array.dtype for array in arrays))
-        return Array(ArrayExpr.concatenate([array.astype(common)._expr for array in arrays], axis))
-
-
-def stack(seq: Sequence[Any], axis: int = 0, allow_unknown_chunksizes: bool = False) -> Array:
-    """Arrays along a new axis.
-
-    Parameters
-    ----------
-    seq : sequence of array_like
-        Of equal shapes.
-    axis : int
-        Where the new axis goes.
-    allow_unknown_chunksizes : bool
-        Accepted for Dask's sake.
-
-    Returns
-    -------
-    Array
-    """
-    arrays = [asarray(array) for array in seq]
-    if not arrays:
-        raise ValueError("need at least one array to stack")
-    shapes = {array.shape for array in arrays}
-    if len(shapes) > 1:
-        raise ValueError(f"stacked arrays must have the same shape, got {sorted(shapes)}\nhint: use concatenate")
-    axis = normalize_axis(axis, arrays[0].ndim + 1)
-    return concatenate([expand_dims(array, axis) for array in arrays], axis)
-
-
-def vstack(tup: Sequence[Any], allow_unknown_chunksizes: bool = False) -> Array:
-    """Arrays one below the other.
-
-    Parameters
-    ----------
-    tup : sequence of array_like
-    allow_unknown_chunksizes : bool
-        Accepted for Dask's sake.
-
-    Returns
-    -------
-    Array
-    """
-    arrays = [asarray(array) for array in tup]
-    return concatenate([array[(None,) * (2 - array.ndim)] if array.ndim < 2 else array for array in arrays], 0)
-
-
-def hstack(tup: Sequence[Any], allow_unknown_chunksizes: bool = False) -> Array:
-    """Arrays one beside the other.
-
-    Parameters
-    ----------
-    tup : sequence of array_like
-    allow_unknown_chunksizes : bool
-        Accepted for Dask's sake.
-
-    Returns
-    -------
-    Array
-    """
-    arrays = [array[None] if array.ndim == 0 else array for array in map(asarray, tup)]
-    return concatenate(arrays, 0 if arrays and arrays[0].ndim == 1 else 1)
+    if not chosen:
+        return x
+    axes: list[Any] = [None] * x.ndim
+    for axis, own in chosen.items():
+        rows = np.ascontiguousarray(own if own.ndim == 2 else own.reshape(-1, 1), np.int64)
+        axes[axis] = (rows.reshape(-1, 3) if not rows.size else rows, [int(length) for length in lengths[axis]])
+    return x._same_kind(x._expr.take(axes))
 
 
 def expand_dims(a: Any, axis: Any) -> Array:
@@ -249,20 +168,26 @@ def flip(m: Any, axis: Any = None) -> Array:
     return m[tuple(slice(None, None, -1) if place in turned else slice(None) for place in range(m.ndim))]
 
 
-def take(a: Any, indices: Any, axis: int = 0) -> Array:
+def take(a: Any, indices: Any, axis: int | None = 0) -> Array:
     """Chosen elements along an axis.
 
     Parameters
     ----------
     a : array_like
-    indices : int or 1-d array of int
-    axis : int
+    indices : int or array of int
+    axis : int or None
+        None flattens first.
 
     Returns
     -------
     Array
     """
     a = asarray(a)
+    if axis is None:
+        a, axis = a.ravel(), 0
+    if not isinstance(indices, Array):
+        indices = np.asarray(indices)
+        indices = indices.astype(np.int64) if not indices.size else indices
     return a[(*(slice(None),) * normalize_axis(axis, a.ndim), indices)]
 
 
@@ -294,30 +219,10 @@ def ravel(array_like: Any) -> Array:
     -------
     Array
     """
-    return asarray(array_like).ravel()
+    return asarray(array_like).reshape((-1,))
 
 
-def rechunk(
-    x: Any,
-    chunks: Any = "auto",
-    threshold: Any = None,
-    block_size_limit: Any = None,
-    balance: bool = False,
-    method: Any = None,
-) -> Array:
-    """The same elements in other blocks; as `Array.rechunk`.
-
-    Parameters
-    ----------
-    x : array_like
-    chunks, threshold, block_size_limit, balance, method
-        As of `Array.rechunk`.
-
-    Returns
-    -------
-    Array
-    """
-    return asarray(x).rechunk(chunks, threshold, block_size_limit, balance, method)
+flatten = ravel
 
 
 def broadcast_to(x: Any, shape: Any, chunks: Any = None, meta: Any = None) -> Array:
@@ -342,6 +247,131 @@ def broadcast_to(x: Any, shape: Any, chunks: Any = None, meta: Any = None) -> Ar
         If an axis has neither the wanted length nor length 1.
     """
     x = asarray(x)
-    shape = tuple(int(length) for length in (shape if np.iterable(shape) else (shape,)))
+    shape = tuple(shape if np.iterable(shape) else (shape,))
+    if x._unknown:
+        return broadcast_unknown(x, shape)
+    if any(length != length for length in shape):
+        raise ValueError(
+            f"cannot broadcast shape {x.shape} to unknown lengths {shape}\nhint: call compute_chunk_sizes()"
+        )
+    shape = tuple(int(length) for length in shape)
     lengths = None if chunks is None else normalize_chunks(chunks, shape, dtype=x.dtype)
-    return Array(x._expr.broadcast_to(shape, lengths))
+    return x._same_kind(x._expr.broadcast_to(shape, lengths))
+
+
+def broadcast_unknown(x: Array, shape: tuple[Any, ...]) -> Array:
+    """An array of unknown lengths with new axes before its own."""
+    new = len(shape) - x.ndim
+    same = all(own == wanted or own != own for own, wanted in zip(x.shape, shape[max(new, 0) :], strict=True))
+    if new < 0 or not same:
+        raise ValueError(f"cannot broadcast unknown shape {x.shape} to {shape}\nhint: call compute_chunk_sizes() first")
+    if new == 0:
+        return x
+    wide = x[(None,) * new]
+    return wide if shape[:new] == (1,) * new else wide + asarray(np.zeros(shape[:new] + (1,) * x.ndim, x.dtype))
+
+
+def broadcast_arrays(*args: Any, subok: bool = False) -> tuple[Array, ...]:
+    """Arrays stretched to their common shape.
+
+    Parameters
+    ----------
+    *args : array_like
+    subok : bool
+        Accepted for NumPy's sake.
+
+    Returns
+    -------
+    tuple of Array
+    """
+    if not args:
+        return ()
+    arrays, chunks = unify([asarray(arg) for arg in args], "broadcast_arrays")
+    shape = tuple(sum(axis) for axis in chunks)
+    return tuple(broadcast_to(array, shape, chunks if not array._unknown else None) for array in arrays)
+
+
+def _at_least(name: str, ndim: int, raised: Any) -> Any:
+    def function(*arys: Any) -> Any:
+        results = tuple(raised(asarray(ary)) for ary in arys)
+        return results[0] if len(results) == 1 else results
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = f"""Arrays with at least {ndim} axes, as `numpy.{name}`.
+
+    Parameters
+    ----------
+    *arys : array_like
+
+    Returns
+    -------
+    Array or tuple of Array
+    """
+    return function
+
+
+def _raised_3d(x: Array) -> Array:
+    return x[None, None, None] if x.ndim == 0 else x[None, :, None] if x.ndim == 1 else x[:, :, None]
+
+
+atleast_1d = _at_least("atleast_1d", 1, lambda x: x if x.ndim else x[None])
+atleast_2d = _at_least("atleast_2d", 2, lambda x: x if x.ndim > 1 else x[(None,) * (2 - x.ndim)])
+atleast_3d = _at_least("atleast_3d", 3, lambda x: x if x.ndim > 2 else _raised_3d(x))
+
+
+def rollaxis(a: Any, axis: int, start: int = 0) -> Array:
+    """An axis moved before another.
+
+    Parameters
+    ----------
+    a : array_like
+    axis, start : int
+
+    Returns
+    -------
+    Array
+    """
+    a = asarray(a)
+    axis = normalize_axis(axis, a.ndim)
+    if not -a.ndim <= start <= a.ndim:
+        raise np.exceptions.AxisError(start, a.ndim + 1)
+    start = start + a.ndim if start < 0 else start
+    return moveaxis(a, axis, start - 1 if axis < start else start)
+
+
+def flipud(m: Any) -> Array:
+    """The rows in reverse order; as `flip` along axis 0."""
+    return flip(m, 0)
+
+
+def fliplr(m: Any) -> Array:
+    """The columns in reverse order; as `flip` along axis 1."""
+    m = asarray(m)
+    if m.ndim < 2:
+        raise ValueError(f"fliplr needs two axes, the shape is {m.shape}\nhint: use flip")
+    return flip(m, 1)
+
+
+def rot90(m: Any, k: int = 1, axes: Any = (0, 1)) -> Array:
+    """Turned by a number of right angles, from the first towards the second axis.
+
+    Parameters
+    ----------
+    m : array_like
+    k : int
+    axes : pair of int
+
+    Returns
+    -------
+    Array
+    """
+    m = asarray(m)
+    first, second = (normalize_axis(axis, m.ndim) for axis in axes)
+    if first == second:
+        raise ValueError(f"axes must be different, got {tuple(axes)}")
+    k %= 4
+    if k == 0:
+        return m
+    if k == 2:
+        return flip(m, (first, second))
+    return swapaxes(flip(m, second), first, second) if k == 1 else flip(swapaxes(m, first, second), second)

@@ -6,7 +6,6 @@ run on each block.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -30,26 +29,41 @@ UFUNCS = (
     "abs absolute add arccos arccosh arcsin arcsinh arctan arctan2 arctanh bitwise_and bitwise_not bitwise_or "
     "bitwise_xor cbrt ceil conj copysign cos cosh deg2rad degrees divide equal exp exp2 expm1 fabs float_power floor "
     "floor_divide fmax fmin fmod greater greater_equal hypot invert isfinite isinf isnan ldexp left_shift less "
-    "less_equal log log10 log1p log2 logaddexp logaddexp2 logical_and logical_not logical_or logical_xor maximum "
-    "minimum mod multiply negative nextafter not_equal positive power rad2deg radians reciprocal remainder right_shift "
-    "rint sign signbit sin sinh spacing sqrt square subtract tan tanh true_divide trunc"
+    "divmod frexp less_equal log log10 log1p log2 logaddexp logaddexp2 logical_and logical_not logical_or "
+    "logical_xor maximum minimum mod modf multiply negative nextafter not_equal positive power rad2deg radians "
+    "reciprocal remainder right_shift rint sign signbit sin sinh spacing sqrt square subtract tan tanh true_divide "
+    "trunc"
 ).split()
 
 
 def operand(value: Any) -> Any:
-    """An operand as an expression, or a Python number that adapts to the array beside it."""
+    """An operand as an array, or a Python number that adapts to the array beside it."""
     from raskal.array.collection import Array
     from raskal.array.creation import asarray
 
-    if isinstance(value, Array):
-        return value._expr
-    if type(value) in (bool, int, float):
+    if isinstance(value, Array) or type(value) in (bool, int, float, complex):
         return value
-    return asarray(value)._expr
+    return asarray(value)
 
 
-def apply_ufunc(ufunc: np.ufunc, *args: Any, **kwargs: Any) -> Any:
+def apply_ufunc(ufunc: np.ufunc, *args: Any, out: Any = None, where: Any = True, **kwargs: Any) -> Any:
     """An elementwise function on arrays and numbers, lazily.
+
+    Parameters
+    ----------
+    ufunc : numpy.ufunc
+    *args : array_like
+        Operands, broadcast; then arrays to write to.
+    out : Array or tuple of Array, optional
+        Become the result.
+    where : array_like of bool
+        Where to compute; elsewhere ``out`` keeps its elements.
+    **kwargs
+        ``dtype`` and ``casting``.
+
+    Returns
+    -------
+    Array or tuple of Array
 
     Raises
     ------
@@ -58,69 +72,243 @@ def apply_ufunc(ufunc: np.ufunc, *args: Any, **kwargs: Any) -> Any:
     TypeError
         If NumPy has no such function for these types.
     """
+    if len(args) > ufunc.nin:
+        args, out = args[: ufunc.nin], args[ufunc.nin :]
+    if len(args) < ufunc.nin:
+        raise TypeError(f"{ufunc.__name__} takes {ufunc.nin} operands, got {len(args)}")
+    outs = (out,) if out is not None and not isinstance(out, tuple) else out
+    results = _applied(ufunc, [operand(value) for value in args], kwargs)
+    if where is not True:
+        results = _chosen(where, results, outs, ufunc)
+    if outs and any(value is not None for value in outs):
+        results = tuple(
+            result if target is None else written(result, target) for result, target in zip(results, outs, strict=True)
+        )
+    return results[0] if ufunc.nout == 1 else results
+
+
+def _applied(ufunc: np.ufunc, operands: list[Any], kwargs: dict[str, Any]) -> tuple[Any, ...]:
     from raskal.array.collection import Array
 
     dtype = kwargs.pop("dtype", None)
     casting = {key: value for key, value in kwargs.items() if value is not None}
-    unknown = set(casting) - {"casting"}
+    unknown = set(casting) - {"casting", "order", "subok"}
     if unknown:
-        raise NotImplementedError(
-            f"{ufunc.__name__} with {sorted(unknown)} is not supported\nhint: use raskal.array.where to choose elements"
-        )
-    operands = [value if type(value) is complex else operand(value) for value in args]
+        raise TypeError(f"{ufunc.__name__} got unknown arguments {sorted(unknown)}\nhint: dtype, casting, out, where")
+    casting = {"casting": casting["casting"]} if "casting" in casting else {}
     reason = f"no native kernel for {ufunc.__name__}"
-    if dtype is None and not casting and not any(type(value) is complex for value in operands):
+    if dtype is None and not casting and ufunc.nout == 1:
         try:
-            return Array(_native(ufunc.__name__, operands))
+            return (_native(ufunc.__name__, operands),)
         except NoKernel as error:
             reason = str(error)
+    if not any(isinstance(value, Array) for value in operands):
+        from raskal.array.creation import asarray
+
+        operands = [asarray(value) for value in operands]
     types = [_resolved(value) for value in operands]
     wanted: dict[str, Any] = (
         {} if dtype is None else {"signature": (None,) * ufunc.nin + (np.dtype(dtype),) * ufunc.nout}
     )
-    resolved = ufunc.resolve_dtypes((*types, *[None] * ufunc.nout), **wanted)[ufunc.nin :]
+    resolved = _result_types(ufunc, types, operands, {**wanted, **casting})
     if dtype is not None:
         casting["dtype"] = np.dtype(dtype)
     if ufunc.nout == 1:
-        return Array(elementwise(ufunc.__name__, ufunc, operands, resolved[0], casting, reason))
+        return (elementwise(ufunc.__name__, ufunc, operands, resolved[0], casting, reason),)
     return tuple(
-        Array(elementwise(ufunc.__name__, Pick(ufunc, number), operands, result, casting, reason))
+        elementwise(ufunc.__name__, Pick(ufunc, number), operands, result, casting, reason)
         for number, result in enumerate(resolved)
     )
 
 
+def _result_types(ufunc: Any, types: list[Any], operands: list[Any], wanted: dict[str, Any]) -> tuple[Any, ...]:
+    """The types of the results; functions that are no real ufuncs, such as numba's, are tried on one element."""
+    if isinstance(ufunc, np.ufunc):
+        return ufunc.resolve_dtypes((*types, *[None] * ufunc.nout), **wanted)[ufunc.nin :]
+    tiny = [np.ones((1,) * np.ndim(value), value.dtype) if hasattr(value, "dtype") else value for value in operands]
+    found = ufunc(*tiny)
+    return tuple(np.asarray(part).dtype for part in (found if isinstance(found, tuple) else (found,)))
+
+
+def _chosen(mask: Any, results: tuple[Any, ...], outs: Any, ufunc: np.ufunc) -> tuple[Any, ...]:
+    """The results where the mask is true, and what the arrays to write to hold elsewhere."""
+    from raskal.array.creation import zeros_like
+
+    outs = outs if outs is not None else (None,) * ufunc.nout
+    return tuple(
+        where(mask, result.astype(target.dtype) if target is not None else result,
+              target if target is not None else zeros_like(result))
+        for result, target in zip(results, outs, strict=True)
+    )  # fmt: skip
+
+
+def written(result: Any, target: Any) -> Any:
+    """Have a lazy array become a result.
+
+    Raises
+    ------
+    TypeError
+        If it is no lazy array, or its type does not take the result's.
+    ValueError
+        If it has another shape.
+    """
+    from raskal.array.collection import Array
+    from raskal.array.shape import broadcast_to
+
+    if isinstance(target, tuple):
+        (target,) = target
+    if target is None:
+        return result
+    if not isinstance(target, Array):
+        raise TypeError(f"out= must be a lazy array, got {type(target).__name__}\nhint: assign the result instead")
+    if str(target.shape) != str(result.shape):
+        if result.ndim > target.ndim:
+            raise ValueError(f"out= has shape {target.shape}, the result {result.shape}\nhint: assign the result")
+        result = broadcast_to(result, target.shape)
+    return target._replace(result.astype(target.dtype, casting="same_kind"))
+
+
 def _resolved(value: Any) -> Any:
     """What NumPy's type resolution takes for an operand: a type, or the kind of Python number."""
-    if isinstance(value, ArrayExpr):
-        return np.dtype(value.dtype)
-    return np.dtype(bool) if type(value) is bool else type(value)
+    if type(value) in (int, float, complex):
+        return type(value)
+    return np.dtype(bool) if type(value) is bool else value.dtype
 
 
-def _native(name: str, operands: list[Any]) -> ArrayExpr:
+def _native(name: str, operands: list[Any]) -> Any:
+    from raskal.array.collection import Array
+
     name = _NATIVE.get(name, name)
-    if len(operands) == 1:
-        return operands[0].unary(name)
-    if len(operands) == 2:
-        return ArrayExpr.binary(name, *operands)
+    if any(isinstance(value, Array) and value._opaque for value in operands):
+        raise NoKernel("blocks that native kernels do not know")
+    if not any(isinstance(value, Array) for value in operands) or any(type(value) is complex for value in operands):
+        raise NoKernel("complex numbers")
+    check_numbers(operands, name)
+    exprs = [value._expr if isinstance(value, Array) else value for value in operands]
+    if len(exprs) == 1:
+        return Array(exprs[0].unary(name))
+    if len(exprs) == 2:
+        return Array(ArrayExpr.binary(name, *exprs))
     raise NoKernel(f"no native kernel: {name} of {len(operands)} operands")
 
 
-def _make(name: str) -> Callable[..., Any]:
-    ufunc = getattr(np, name)
+#: Functions that NumPy answers for numbers that the array's type can't hold.
+_COMPARISONS = {"equal", "not_equal", "less", "less_equal", "greater", "greater_equal"}
 
-    @functools.wraps(ufunc, assigned=("__name__", "__qualname__"), updated=())
-    def function(*args: Any, **kwargs: Any) -> Any:
+
+def check_numbers(operands: list[Any], name: str) -> None:
+    """Refuse whole numbers that the type of the arrays beside them can't hold.
+
+    Raises
+    ------
+    OverflowError
+        As NumPy does.
+    NoKernel
+        For comparisons, which NumPy answers.
+    """
+    types = [value.dtype for value in operands if hasattr(value, "dtype")]
+    common = np.result_type(*types) if types else None
+    if common is None or common.kind not in "iu":
+        return
+    limits = np.iinfo(common)
+    for value in operands:
+        if type(value) is int and not limits.min <= value <= limits.max:
+            if name in _COMPARISONS:
+                raise NoKernel(f"{name} of a number beyond {common}")
+            raise OverflowError(f"Python integer {value} out of bounds for {common}")
+
+
+class Ufunc:
+    """A ufunc of NumPy that makes lazy results of lazy arrays.
+
+    Parameters
+    ----------
+    ufunc : numpy.ufunc
+    """
+
+    def __init__(self, ufunc: Any) -> None:
+        if not (isinstance(ufunc, np.ufunc) or hasattr(ufunc, "nin")):
+            raise TypeError(f"must be an instance of `ufunc`, got `{type(ufunc).__name__}`")
+        self._ufunc = ufunc
+        self.__name__ = self.__qualname__ = ufunc.__name__
+        self.__doc__ = (
+            f"Lazy `numpy.{self.__name__}`: elementwise on arrays and numbers, broadcast.\n\n"
+            f"See `numpy.{self.__name__}`; ``out=``, ``where=``, ``dtype=`` and ``casting=`` work as there."
+        )
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Apply it: lazily if an argument is lazy."""
         from raskal.array.collection import Array
 
-        if not any(isinstance(value, Array) for value in args):
-            return ufunc(*args, **kwargs)
-        return apply_ufunc(ufunc, *args, **kwargs)
+        if not any(isinstance(value, Array) for value in (*args, kwargs.get("where"), kwargs.get("out"))):
+            for value in args:
+                if type(value).__name__ == "Delayed":
+                    return NotImplemented
+            return self._ufunc(*args, **kwargs)
+        return apply_ufunc(self._ufunc, *args, **kwargs)
 
-    function.__doc__ = f"Lazy `numpy.{name}`: elementwise on arrays and numbers, broadcast.\n\nSee `numpy.{name}`."
-    return function
+    def outer(self, A: Any, B: Any, **kwargs: Any) -> Any:
+        """The function of every pair of elements, as `numpy.ufunc.outer`.
+
+        Parameters
+        ----------
+        A, B : array_like
+
+        Returns
+        -------
+        Array
+        """
+        from raskal.array.collection import Array
+        from raskal.array.creation import asarray
+
+        if self._ufunc.nin != 2:
+            raise ValueError("outer product only supported for binary functions")
+        if "out" in kwargs:
+            raise ValueError("`out` kwarg not supported\nhint: assign the result")
+        if not isinstance(A, Array) and not isinstance(B, Array):
+            return self._ufunc.outer(A, B, **kwargs)
+        left, right = asarray(A), asarray(B)
+        return apply_ufunc(self._ufunc, left[(..., *(None,) * right.ndim)], right, **kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        if name in ("nin", "nout", "nargs", "ntypes", "types", "identity", "signature"):
+            return getattr(self._ufunc, name)
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def __dir__(self) -> list[str]:
+        names = {"nin", "nout", "nargs", "ntypes", "types", "identity", "signature"}
+        return sorted(set(super().__dir__()) | names)
+
+    def __repr__(self) -> str:
+        return repr(self._ufunc)
+
+    def __reduce__(self) -> Any:
+        return Ufunc, (self._ufunc,)
 
 
-globals().update({name: _make(name) for name in UFUNCS})
+def frompyfunc(func: Callable[..., Any], nin: int, nout: int) -> Ufunc:
+    """A Python function as an elementwise function of lazy arrays, with objects as results.
+
+    Parameters
+    ----------
+    func : callable
+    nin : int
+        Number of operands.
+    nout : int
+        Number of results; must be 1.
+
+    Returns
+    -------
+    Ufunc
+    """
+    if nout > 1:
+        raise NotImplementedError(
+            "frompyfunc with more than one output is not supported\nhint: one function per result"
+        )
+    return Ufunc(np.frompyfunc(func, nin, nout))
+
+
+globals().update({name: Ufunc(getattr(np, name)) for name in UFUNCS})
 
 
 def where(condition: Any, x: Any = None, y: Any = None) -> Any:
@@ -129,32 +317,50 @@ def where(condition: Any, x: Any = None, y: Any = None) -> Any:
     Parameters
     ----------
     condition, x, y : array_like
-        Broadcast against each other.
+        Broadcast against each other. Without ``x`` and ``y`` the places where the condition is true, as `nonzero`.
 
     Returns
     -------
-    Array
+    Array, or tuple of Array
 
     Raises
     ------
-    NotImplementedError
-        Without ``x`` and ``y``: the result's shape would depend on the elements.
+    ValueError
+        If only one of ``x`` and ``y`` is given.
     """
     from raskal.array.collection import Array
     from raskal.array.creation import asarray
 
+    if x is None and y is None:
+        from raskal.array.select import nonzero
+
+        return nonzero(condition)
     if x is None or y is None:
-        raise NotImplementedError("where(condition) alone is not supported\nhint: pass x and y")
-    operands = [asarray(condition)._expr, operand(x), operand(y)]
+        raise ValueError("either both or neither of x and y should be given")
+    if np.isscalar(condition):
+        from raskal.array.shape import broadcast_arrays
+
+        yes, no = (asarray(value) for value in (x, y))
+        common = np.result_type(_weak(x), _weak(y))
+        return broadcast_arrays(yes, no)[0 if condition else 1].astype(common)
+    operands = [asarray(condition), operand(x), operand(y)]
     try:
-        return Array(operands[0].select(operands[1], operands[2]))
+        if any(type(value) is complex or (isinstance(value, Array) and value._opaque) for value in operands):
+            raise NoKernel("blocks that native kernels do not know")
+        check_numbers(operands[1:], "where")
+        exprs = [value._expr if isinstance(value, Array) else value for value in operands]
+        return Array(exprs[0].select(exprs[1], exprs[2]))
     except NoKernel as error:
-        # Python numbers adapt to the array beside them, as in NumPy.
-        types = [np.empty(0, value.dtype) if isinstance(value, ArrayExpr) else value for value in operands[1:]]
-        return Array(elementwise("where", np.where, operands, np.result_type(*types), {}, str(error)))
+        types = [_weak(value) for value in operands[1:]]
+        return elementwise("where", np.where, operands, np.result_type(*types), {}, str(error))
 
 
-def clip(a: Any, min: Any = None, max: Any = None) -> Any:
+def _weak(value: Any) -> Any:
+    """What decides types for an operand: Python numbers adapt to the array beside them."""
+    return np.empty(0, value.dtype) if hasattr(value, "dtype") else value
+
+
+def clip(a: Any, min: Any = None, max: Any = None, *, out: Any = None) -> Any:
     """Values below ``min`` raised to it, above ``max`` lowered to it.
 
     Parameters
@@ -162,17 +368,19 @@ def clip(a: Any, min: Any = None, max: Any = None) -> Any:
     a : array_like
     min, max : array_like, optional
         Limits; None is no limit.
+    out : Array, optional
+        Becomes the result.
 
     Returns
     -------
     Array
     """
-    result = a
+    result = operand(a)
     if min is not None:
         result = apply_ufunc(np.maximum, result, min)
     if max is not None:
         result = apply_ufunc(np.minimum, result, max)
-    return result
+    return written(result, out)
 
 
 def round(a: Any, decimals: int = 0) -> Any:
@@ -187,13 +395,13 @@ def round(a: Any, decimals: int = 0) -> Any:
     -------
     Array
     """
-    from raskal.array.collection import Array
     from raskal.array.creation import asarray
 
     a = asarray(a)
     if decimals == 0 and a.dtype.kind == "f":
         return apply_ufunc(np.rint, a)
-    return Array(elementwise("round", np.round, [a._expr], a.dtype, {"decimals": decimals}, "rounding to decimals"))
+    dtype = np.round(np.ones(1, a.dtype), decimals).dtype
+    return elementwise("round", np.round, [a], dtype, {"decimals": decimals}, "rounding to decimals")
 
 
 around = round
@@ -214,11 +422,11 @@ def isclose(arr1: Any, arr2: Any, rtol: float = 1e-05, atol: float = 1e-08, equa
     -------
     Array of bool
     """
-    from raskal.array.collection import Array
+    from raskal.array.creation import asarray
 
     kwargs = {"rtol": rtol, "atol": atol, "equal_nan": equal_nan}
-    operands = [operand(arr1), operand(arr2)]
-    return Array(elementwise("isclose", np.isclose, operands, bool, kwargs, "no native kernel for isclose"))
+    operands = [asarray(arr1), operand(arr2)]
+    return elementwise("isclose", np.isclose, operands, bool, kwargs, "no native kernel for isclose")
 
 
 def allclose(arr1: Any, arr2: Any, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> Any:
@@ -236,4 +444,65 @@ def allclose(arr1: Any, arr2: Any, rtol: float = 1e-05, atol: float = 1e-08, equ
     return isclose(arr1, arr2, rtol, atol, equal_nan).all()
 
 
-__all__ = ["allclose", "around", "clip", "isclose", "round", "where", *UFUNCS]
+#: Elementwise functions of NumPy that are no ufuncs.
+FUNCTIONS = "angle fix i0 iscomplex isneginf isposinf isreal nan_to_num real imag sinc".split()
+
+
+def _function(name: str) -> Callable[..., Any]:
+    function = getattr(np, name)
+
+    def lazy(x: Any, *args: Any, **kwargs: Any) -> Any:
+        from raskal.array.collection import Array
+
+        if not isinstance(x, Array):
+            return function(x, *args, **kwargs)
+        if name == "real":
+            return x.real
+        kwargs.pop("out", None)
+        dtype = np.asarray(function(np.ones((1,) * x.ndim, x.dtype), *args, **kwargs)).dtype
+        return elementwise(name, function, [x, *args], dtype, kwargs, f"no native kernel for {name}")
+
+    lazy.__name__ = lazy.__qualname__ = name
+    lazy.__doc__ = f"Lazy `numpy.{name}`, elementwise.\n\nSee `numpy.{name}`."
+    return lazy
+
+
+globals().update({name: _function(name) for name in FUNCTIONS})
+
+
+def isnull(values: Any) -> Any:
+    """Whether elements are missing, as `pandas.isnull`.
+
+    Parameters
+    ----------
+    values : array_like
+
+    Returns
+    -------
+    Array of bool
+    """
+    import pandas as pd
+
+    from raskal.array.creation import asarray
+
+    return elementwise("isnull", pd.isnull, [asarray(values)], bool, {}, "missing values as pandas knows them")
+
+
+def notnull(values: Any) -> Any:
+    """Whether elements are not missing; the opposite of `isnull`.
+
+    Parameters
+    ----------
+    values : array_like
+
+    Returns
+    -------
+    Array of bool
+    """
+    return apply_ufunc(np.logical_not, isnull(values))
+
+
+__all__ = [
+    "Ufunc", "allclose", "around", "clip", "frompyfunc", "isclose", "isnull", "notnull", "round", "where",
+    *FUNCTIONS, *UFUNCS,
+]  # fmt: skip

@@ -129,6 +129,14 @@ fn check_blocks(name: &str, number: usize, input: &HostInput, grid: &[u32]) -> R
             }
             Ok(())
         }
+        HostBlocks::Rows(rows) => {
+            let (tasks, blocks) = (grid.iter().product::<u32>(), source.iter().product::<u32>());
+            match rows.targets.iter().find(|&&block| block >= blocks) {
+                Some(wrong) => misfit(format!("block {wrong} is listed")),
+                None if rows.len() as u32 != tasks => misfit(format!("{} lists are given", rows.len())),
+                None => Ok(()),
+            }
+        }
         HostBlocks::Tree(group) => {
             let combined: Vec<u32> = source.iter().zip(group).map(|(&blocks, &group)| blocks.div_ceil(group)).collect();
             if group.len() == source.len() && combined == grid {

@@ -22,7 +22,9 @@ use raskal_graph::Token;
 /// Makes the node of `op`; `parameters` is whatever tells it from another `op` on the same operands.
 pub(crate) fn make(op: Op, chunks: Chunks, dtype: ElementType, parameters: &str) -> Expr {
     let mut parts: Vec<String> = vec![op.name().to_owned(), dtype.name().to_owned(), parameters.to_owned()];
-    if op.args().is_empty() || matches!(op, Op::Rechunk(_) | Op::View { .. } | Op::Reshape(_) | Op::Host { .. }) {
+    if op.args().is_empty()
+        || matches!(op, Op::Rechunk(_) | Op::Take { .. } | Op::View { .. } | Op::Reshape(_) | Op::Host { .. })
+    {
         parts.push(format!("{:?}", chunks.to_vec()));
     }
     parts.extend(op.args().iter().map(|arg| arg.token().to_string()));

@@ -96,7 +96,11 @@ fn write_tree(expr: &Expr, depth: usize, seen: &mut HashMap<Token, usize>, text:
         Op::Full(value) => format!(" {value}"),
         Op::Index(axis) => format!(" of axis {axis}"),
         Op::Reduce { axes, .. } => format!(" over axes {}", tuple(axes)),
-        Op::Take { axis, indices, .. } => format!(" of {} elements of axis {axis}", indices.len()),
+        Op::Take { axes, .. } => {
+            let chosen = axes.iter().enumerate().filter(|(_, runs)| runs.is_some());
+            let chosen = chosen.map(|(axis, _)| format!("{} elements of axis {axis}", expr.shape()[axis]));
+            format!(" of {}", chosen.collect::<Vec<_>>().join(", "))
+        }
         Op::Concatenate { axis, .. } => format!(" along axis {axis}"),
         Op::View { axes, .. } => format!(" [{}]", axes.iter().map(view_axis).collect::<Vec<_>>().join(", ")),
         _ => String::new(),

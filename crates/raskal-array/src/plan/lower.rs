@@ -66,8 +66,8 @@ impl Lowering<'_> {
                 let plan = Assemble::rechunk(arg.chunks(), expr.chunks(), expr.dtype().name());
                 self.assemble(expr, arg, plan)?
             }
-            Op::Take { arg, axis, indices } => {
-                let plan = Assemble::take(arg.chunks(), expr.chunks(), expr.dtype().name(), *axis, indices);
+            Op::Take { arg, axes } => {
+                let plan = Assemble::take(arg.chunks(), expr.chunks(), expr.dtype().name(), axes);
                 self.assemble(expr, arg, plan)?
             }
             Op::Concatenate { axis, args } => self.concatenate(expr, *axis, args)?,
@@ -237,6 +237,7 @@ impl Lowering<'_> {
                     match &input.blocks {
                         HostBlocks::Map(axes) => EdgeMap::BlockMap { axes: axes.clone() },
                         HostBlocks::Tree(group) => EdgeMap::Tree { group: group.clone() },
+                        HostBlocks::Rows(rows) => EdgeMap::Explicit(rows.as_ref().clone()),
                     },
                 ),
             };

@@ -1,11 +1,14 @@
 //! Python arguments of array expressions: chunks, element types, operands, indices; and errors as exceptions.
 
 use super::expr::ArrayExpr;
+use numpy::PyReadonlyArray2;
+use numpy::ndarray::ArrayView1;
 use pyo3::exceptions::{PyIndexError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyFloat, PyInt, PySlice, PyString, PyTuple};
 use raskal_array::dtype::ElementType;
 use raskal_array::normalize::AxisSpec;
+use raskal_array::runs::Run;
 use raskal_array::{ArrayError, Chunks, Index, Operand, Scalar};
 use raskal_store::DType;
 
@@ -99,6 +102,26 @@ pub(crate) fn index(object: &Bound<'_, PyAny>) -> PyResult<Index> {
         Ok(at) => Ok(Index::At(at)),
         Err(_) => object.extract::<Vec<i64>>().map(Index::Take),
     }
+}
+
+/// Elements along an axis: rows of one index, or of start, step and count.
+pub(crate) fn runs(chosen: &PyReadonlyArray2<'_, i64>) -> PyResult<Vec<Run>> {
+    let rows = chosen.as_array();
+    let natural = |value: i64| {
+        usize::try_from(value)
+            .map_err(|_| PyIndexError::new_err(format!("index {value} is negative and was not wrapped")))
+    };
+    if rows.ncols() == 1 {
+        return rows.iter().map(|&index| natural(index)).collect::<PyResult<_>>().map(Run::compress);
+    }
+    if rows.ncols() != 3 {
+        return Err(PyValueError::new_err(format!("runs have 3 columns, not {}", rows.ncols())));
+    }
+    let run = |row: ArrayView1<'_, i64>| match (row[0], row[1], row[2]) {
+        (_, 0, _) => Err(PyValueError::new_err("a run of elements needs a distance that is not zero")),
+        (start, step, count) => Ok(Run { start: natural(start)?, step, count: natural(count)? }),
+    };
+    rows.rows().into_iter().filter(|row| row[2] > 0).map(run).collect()
 }
 
 /// Lengths as Python's tuples.

@@ -1,11 +1,12 @@
 //! The expression handle that Python's `Array` holds.
 
-use super::convert::{axis_spec, chunk_tuples, chunks, element_type, index, native, operand, raise, scalar};
+use super::convert::{axis_spec, chunk_tuples, chunks, element_type, index, native, operand, raise, runs, scalar};
 use super::kernel::PyKernel;
 use super::layout::PyLayout;
 use super::source::{Added, Blocks};
 use crate::error::to_exception;
 use crate::program::{Persisted, ProgramBuilder};
+use numpy::PyReadonlyArray2;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
@@ -14,7 +15,7 @@ use raskal_array::normalize::{AxisSpec, normalize};
 use raskal_array::ops::{Binary, Unary};
 use raskal_array::plan::explain::explain;
 use raskal_array::{ArrayError, Expr, Index, Plan, Reduction};
-use raskal_graph::Axis;
+use raskal_graph::{Axis, Csr};
 use std::sync::Arc;
 
 /// A lazy n-dimensional array.
@@ -25,11 +26,35 @@ pub(crate) struct ArrayExpr {
     kept: Vec<Arc<Added>>,
 }
 
-/// Where the blocks of an operand come from: for each axis the result's axis, None for every block, or a negative
-/// number `-1 - block` for one block; or the lengths of groups.
+/// Where the blocks of an operand come from.
 #[derive(FromPyObject)]
 enum BlockSpec {
+    /// `{"tree": lengths}`: groups of neighbours.
+    Tree {
+        #[pyo3(item)]
+        tree: Vec<u32>,
+    },
+    /// For each axis the result's axis, None for every block, or a negative number `-1 - block` for one block.
     Map(Vec<Option<i64>>),
+    /// A list of blocks for each block of the result.
+    Rows(Vec<Vec<u32>>),
+}
+
+impl BlockSpec {
+    fn blocks(&self) -> HostBlocks {
+        match self {
+            BlockSpec::Tree { tree } => HostBlocks::Tree(tree.clone()),
+            BlockSpec::Rows(rows) => HostBlocks::Rows(Arc::new(Csr::from_rows(rows.iter().map(Vec::as_slice)))),
+            BlockSpec::Map(axes) => {
+                let axes = axes.iter().map(|axis| match axis {
+                    None => Axis::Every,
+                    Some(axis) if *axis < 0 => Axis::Fixed((-1 - axis) as u32),
+                    Some(axis) => Axis::Same(*axis as u32),
+                });
+                HostBlocks::Map(axes.collect())
+            }
+        }
+    }
 }
 
 fn done(expr: raskal_array::error::Result<Expr>, from: &[&ArrayExpr]) -> PyResult<ArrayExpr> {
@@ -114,12 +139,27 @@ impl ArrayExpr {
         dtype: &str,
         size_bytes: usize,
     ) -> PyResult<ArrayExpr> {
-        let chunks = chunks(lengths);
-        if let Ok(local) = handle.cast::<Persisted>() {
-            let source = Blocks::of_values("persisted".into(), prefix, local.get().values.clone());
-            return done(Ok(Expr::source(source, chunks, element_type(dtype, size_bytes))), &[]);
+        match handle.cast::<Persisted>() {
+            Ok(local) => {
+                let source = Blocks::of_values("persisted".into(), prefix, local.get().values.clone());
+                done(Ok(Expr::source(source, chunks(lengths), element_type(dtype, size_bytes))), &[])
+            }
+            Err(_) => ArrayExpr::added("persisted".into(), prefix, handle, lengths, dtype, size_bytes),
         }
-        let added = Arc::new(Added::new("persisted".into(), prefix, handle.unbind()));
+    }
+
+    /// Blocks that are the tasks of a collection, in order, or kept by a cluster.
+    #[staticmethod]
+    fn added(
+        name: String,
+        prefix: String,
+        handle: Bound<'_, PyAny>,
+        lengths: Vec<Vec<usize>>,
+        dtype: &str,
+        size_bytes: usize,
+    ) -> PyResult<ArrayExpr> {
+        let chunks = chunks(lengths);
+        let added = Arc::new(Added::new(name, prefix, chunks.numblocks(), handle.unbind()));
         let expr = Expr::source(added.clone(), chunks, element_type(dtype, size_bytes));
         Ok(ArrayExpr { expr, kept: vec![added] })
     }
@@ -144,18 +184,7 @@ impl ArrayExpr {
         let from: Vec<&ArrayExpr> = inputs.iter().map(|(expr, _)| expr.get()).collect();
         let operands = inputs
             .iter()
-            .map(|(expr, BlockSpec::Map(axes))| HostInput {
-                expr: expr.get().expr.clone(),
-                blocks: HostBlocks::Map(
-                    axes.iter()
-                        .map(|axis| match axis {
-                            None => Axis::Every,
-                            Some(axis) if *axis < 0 => Axis::Fixed((-1 - axis) as u32),
-                            Some(axis) => Axis::Same(*axis as u32),
-                        })
-                        .collect(),
-                ),
-            })
+            .map(|(expr, blocks)| HostInput { expr: expr.get().expr.clone(), blocks: blocks.blocks() })
             .collect();
         done(Expr::host(name, token, kernel, operands, chunks(lengths), element_type(dtype, size_bytes)), &from)
     }
@@ -198,6 +227,13 @@ impl ArrayExpr {
     fn get(&self, indices: Vec<Bound<'_, PyAny>>) -> PyResult<ArrayExpr> {
         let indices = indices.iter().map(index).collect::<PyResult<Vec<Index>>>()?;
         done(self.expr.get(&indices), &[self])
+    }
+
+    /// Chosen elements: for each axis None, or an array of indices (one column) or of runs (start, step, count), with the
+    /// lengths of the result's blocks.
+    fn take(&self, axes: Vec<Option<(PyReadonlyArray2<'_, i64>, Vec<usize>)>>) -> PyResult<ArrayExpr> {
+        let axes = axes.into_iter().map(|axis| axis.map(|(chosen, lengths)| Ok((runs(&chosen)?, lengths))).transpose());
+        done(self.expr.take_runs(axes.collect::<PyResult<_>>()?), &[self])
     }
 
     fn rechunk(&self, lengths: Vec<Vec<usize>>) -> PyResult<ArrayExpr> {
@@ -248,15 +284,19 @@ impl ArrayExpr {
         explain(&self.expr, &PyLayout).map_err(|failure| to_exception(py, &failure))
     }
 
-    /// Adds the layers to a program; returns the numbers of the tasks that give the blocks.
-    fn lower(&self, py: Python<'_>, builder: &Bound<'_, ProgramBuilder>) -> PyResult<Vec<u32>> {
+    /// Adds the layers to a program; returns the numbers of the tasks that give the blocks, or one of them.
+    #[pyo3(signature = (builder, block=None))]
+    fn lower(&self, py: Python<'_>, builder: &Bound<'_, ProgramBuilder>, block: Option<u32>) -> PyResult<Vec<u32>> {
         for added in &self.kept {
             added.prepare(py, builder)?;
         }
         let plan = Plan::of(&self.expr, &PyLayout).map_err(|failure| to_exception(py, &failure))?;
         builder.get().edit(py, |builder| {
             let layer = plan.add_to(builder)?;
-            Ok(builder.graph().tasks(layer).collect())
+            Ok(match block {
+                Some(block) => vec![builder.graph().task(layer, block)],
+                None => builder.graph().tasks(layer).collect(),
+            })
         })
     }
 }

@@ -4,7 +4,7 @@ use crate::program::ProgramBuilder as PyProgramBuilder;
 use crate::value::from_python;
 use pyo3::prelude::*;
 use raskal_array::Source;
-use raskal_graph::LayerId;
+use raskal_graph::{Csr, Edge, EdgeMap, Layer, LayerId};
 use raskal_runtime::{Failure, ProgramBuilder};
 use raskal_store::Value;
 use std::sync::Arc;
@@ -42,27 +42,50 @@ impl Source for Blocks {
     }
 }
 
-/// Blocks whose tasks another collection added: found by its layer's prefix when a program is built.
+/// Blocks that are tasks of another collection, or kept by a cluster: added before the expression is lowered.
 pub(crate) struct Added {
     name: String,
     prefix: String,
-    /// Adds the layer; called before the expression is lowered.
-    pub(crate) handle: Py<PyAny>,
+    grid: Vec<u32>,
+    /// A collection, or a handle that only the program builder understands.
+    handle: Py<PyAny>,
 }
 
 impl Added {
-    /// The kept blocks behind a handle that only the program builder understands (of a cluster).
-    pub(crate) fn new(name: String, prefix: String, handle: Py<PyAny>) -> Added {
-        Added { name, prefix, handle }
+    /// A grid of blocks, each of which is one task of `handle`, in order.
+    pub(crate) fn new(name: String, prefix: String, grid: Vec<u32>, handle: Py<PyAny>) -> Added {
+        Added { name, prefix, grid, handle }
     }
 
-    /// Has the builder add the kept values, in a row; [`Source::add`] then gives them their grid.
+    /// Adds the tasks, and the layer that gives them their grid.
     pub(crate) fn prepare(&self, py: Python<'_>, builder: &Bound<'_, PyProgramBuilder>) -> PyResult<()> {
-        builder.call_method1("add_persisted", (self.row(), self.handle.bind(py))).map(|_| ())
+        let handle = self.handle.bind(py);
+        let tasks: Vec<u32> = if handle.hasattr("__raskal_lower__")? {
+            handle.call_method1("__raskal_lower__", (builder,))?.extract()?
+        } else {
+            builder.call_method1("add_persisted", (format!("kept-{}", self.prefix), handle))?.extract()?
+        };
+        builder.get().edit(py, |builder| self.add_grid(builder, &tasks))
     }
 
-    fn row(&self) -> String {
-        format!("kept-{}", self.prefix)
+    fn add_grid(&self, builder: &mut ProgramBuilder, tasks: &[u32]) -> Result<(), Failure> {
+        let count: u32 = self.grid.iter().product();
+        if tasks.len() as u32 != count {
+            return Err(Failure::internal(format!("{} tasks stand for {count} blocks", tasks.len())));
+        }
+        let places: Vec<(LayerId, u32)> = tasks.iter().map(|&task| builder.graph().locate(task)).collect();
+        let mut layers: Vec<LayerId> = places.iter().map(|&(layer, _)| layer).collect();
+        layers.sort_unstable();
+        layers.dedup();
+        let mut layer = Layer::new(self.prefix.clone(), self.grid.clone()).class(raskal_types::SlotClass::Native);
+        for source in layers {
+            let mut rows = Csr::default();
+            for &(own, index) in &places {
+                rows.push(if own == source { std::slice::from_ref(&index) } else { &[] });
+            }
+            layer = layer.edge(Edge::new(source, EdgeMap::Explicit(rows)));
+        }
+        builder.add(layer, Arc::new(raskal_array::blocks::Pass)).map(|_| ())
     }
 }
 
@@ -75,12 +98,7 @@ impl Source for Added {
         &self.prefix
     }
 
-    fn add(&self, builder: &mut ProgramBuilder, grid: &[u32]) -> Result<LayerId, Failure> {
-        use raskal_graph::{Edge, EdgeMap, Layer};
-        let row = builder.known(&self.row()).ok_or_else(|| Failure::internal("kept blocks were not added"))?;
-        let layer = Layer::new(self.prefix.clone(), grid.to_vec())
-            .class(raskal_types::SlotClass::Native)
-            .edge(Edge::new(row, EdgeMap::OneToOne));
-        builder.add(layer, Arc::new(raskal_array::blocks::Pass))
+    fn add(&self, builder: &mut ProgramBuilder, _grid: &[u32]) -> Result<LayerId, Failure> {
+        builder.known(&self.prefix).ok_or_else(|| Failure::internal("blocks of another collection were not added"))
     }
 }
