@@ -111,7 +111,7 @@ def _values(handle: Any, name: str, token: str, ndim: int, dtype: Any) -> Array:
 
 def lift(value: Any) -> Array | None:
     """A lazy object, or a container that holds some, as an array of one block without axes; None if nothing is lazy."""
-    if type(value) in (int, float, str, bool, type(None), np.ndarray) or callable(value):
+    if type(value) in (int, float, str, bool, type(None), np.ndarray):
         return None
     if isinstance(value, (list, tuple, dict, set)) or is_dask_collection(value):
         handle = value if isinstance(value, Delayed) else Delayed._of(value, None, None, None)

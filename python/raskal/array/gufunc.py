@@ -217,7 +217,7 @@ def apply_gufunc(
         func = np.vectorize(
             func, signature=signature, otypes=None if types is None else [np.dtype(own) for own in types]
         )
-    dtypes = _dtypes(func, arrays, output_dtypes, meta, len(outputs), single, kwargs)
+    dtypes = _dtypes(func, arrays, loops, output_dtypes, meta, len(outputs), single, kwargs)
     call = GufuncCall(func, kwargs)
     token = tokenize(func, signature, kwargs)
     label = getattr(func, "__name__", "gufunc").strip("<>")
@@ -284,7 +284,7 @@ def _aligned_loops(arrays: list[Array], loops: list[int], allow_rechunk: bool) -
 
 
 def _dtypes(
-    func: Any, arrays: list[Array], given: Any, meta: Any, count: int, single: bool, kwargs: dict[str, Any]
+    func: Any, arrays: list[Array], loops: list[int], given: Any, meta: Any, count: int, single: bool, kwargs: Any
 ) -> list[np.dtype[Any]]:
     """The types of the results."""
     if meta is not None:
@@ -299,7 +299,7 @@ def _dtypes(
         return [np.dtype(own) for own in types]
     try:
         with np.errstate(all="ignore"):
-            result = func(*(np.ones((1,) * array.ndim, array.dtype) for array in arrays), **kwargs)
+            result = func(*(_sample(array, split) for array, split in zip(arrays, loops, strict=True)), **kwargs)
     except Exception as error:
         raise ValueError(
             f"the types of what {getattr(func, '__name__', func)!r} gives could not be found: {error}\n"
@@ -311,6 +311,13 @@ def _dtypes(
     if len(results) != count:
         raise ValueError(f"the function gives {len(results)} results, {count} were announced")
     return [np.asarray(own).dtype for own in results]
+
+
+def _sample(array: Array, split: int) -> Any:
+    """Ones of the length of the core axes, unless that is very many, to try a function on."""
+    core = array.shape[split:]
+    small = all(length == length for length in core) and np.prod(core, dtype=float) < 1e6
+    return np.ones((1,) * split + (core if small else (1,) * len(core)), array.dtype)
 
 
 class gufunc:
