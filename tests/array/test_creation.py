@@ -109,6 +109,13 @@ def test_kept_blocks_are_used_again():
     assert "blocks that exist" in x.sum().explain()
 
 
+def test_every_public_name_is_what_it_says():
+    modules = {"fft", "image", "lib", "linalg", "ma", "overlap", "random", "stats"}
+    assert len(da.__all__) > 200
+    for name in da.__all__:
+        assert (type(getattr(da, name)).__name__ == "module") == (name in modules), name
+
+
 def test_several_arrays_are_computed_together():
     x = da.random.random((6, 6), chunks=3)
     total, mean = raskal.compute(x.sum(), x.mean())

@@ -108,7 +108,7 @@ from raskal.array.rechunk import rechunk
 from raskal.array.reduction import reduction
 from raskal.array.reductions import *  # noqa: F403
 from raskal.array.reductions import __all__ as _reductions
-from raskal.array.select import argwhere, compress, extract, flatnonzero, nonzero
+from raskal.array.selection import argwhere, compress, extract, flatnonzero, nonzero
 from raskal.array.shape import (
     atleast_1d,
     atleast_2d,

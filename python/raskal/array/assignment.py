@@ -195,12 +195,13 @@ def _by_points(x: Array, entries: list[Any], value: Array) -> Array:
 class _SetKind:
     """Assigns to a part of a block, by the block's own rules."""
 
-    def __init__(self, masks: Any, value: Any) -> None:
-        self.masks, self.value = masks, value
+    def __init__(self, value: Any) -> None:
+        # The constant is one object per process, which can't travel.
+        self.masks, self.value = value is np.ma.masked, None if value is np.ma.masked else value
 
     def __call__(self, coordinates: tuple[int, ...], block: Any, *masks: Any) -> Any:
-        block = np.ma.array(block) if self.value is np.ma.masked else block.copy()
-        block[np.broadcast_to(masks[0], block.shape)] = self.value
+        block = np.ma.array(block) if self.masks else block.copy()
+        block[np.broadcast_to(masks[0], block.shape)] = np.ma.masked if self.masks else self.value
         return block
 
 
@@ -215,6 +216,6 @@ def _assigned_kind(x: Array, key: Any, value: Any) -> Array:
     meta = x._meta
     if value is np.ma.masked:
         meta = np.ma.array(meta)
-    call = _SetKind(None, value)
+    call = _SetKind(value)
     inputs: list[tuple[Array, Any]] = [(x, every_block(x)), (flags, every_block(flags))]
     return on_blocks("setitem", call, inputs, x.chunks, x.dtype, "assignment to masked blocks", meta=meta)

@@ -351,18 +351,18 @@ def shape(array: Any) -> tuple[Any, ...]:
     return asarray(array).shape
 
 
-def ndim(array: Any) -> int:
+def ndim(a: Any) -> int:
     """The number of axes.
 
     Parameters
     ----------
-    array : array_like
+    a : array_like
 
     Returns
     -------
     int
     """
-    return asarray(array).ndim
+    return asarray(a).ndim
 
 
 def reshape_blockwise(x: Any, shape: Any, chunks: Any = None) -> Array:

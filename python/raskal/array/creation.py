@@ -367,7 +367,21 @@ def asarray(
     return a if dtype is None else a.astype(dtype)
 
 
-asanyarray = asarray
+def asanyarray(a: Any, dtype: Any = None, order: Any = None, *, like: Any = None, inline_array: bool = False) -> Array:
+    """Anything as a lazy array, with blocks of the kind that its slices are.
+
+    Parameters
+    ----------
+    a : array_like
+    dtype : dtype, optional
+    order, like, inline_array
+        Accepted for Dask's sake.
+
+    Returns
+    -------
+    Array
+    """
+    return asarray(a, dtype=dtype) if isinstance(a, (Array, list, tuple)) else asarray(a, dtype=dtype, asarray=False)
 
 
 def array(x: Any, dtype: Any = None, ndmin: int | None = None, *, like: Any = None) -> Array:

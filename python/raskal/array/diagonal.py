@@ -84,7 +84,7 @@ def triu(m: Any, k: int = 0) -> Array:
 
 
 def _triangle_indices(n: int, k: int, m: int | None, chunks: Any, lower: bool) -> tuple[Array, ...]:
-    from raskal.array.select import nonzero
+    from raskal.array.selection import nonzero
 
     mask = tri(n, m, k=k if lower else k - 1, dtype=bool, chunks=chunks)
     return nonzero(mask if lower else ~mask)

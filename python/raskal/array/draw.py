@@ -59,8 +59,8 @@ def drawn(
             chunks = arrays[0].chunks if arrays[0].shape == shape else chunks
     else:
         shape = () if size is None else tuple(int(length) for length in (size if np.iterable(size) else (size,)))
-        if arrays and np.broadcast_shapes(shape, *(array.shape for array in arrays)) != shape:
-            shapes = [array.shape for array in arrays]
+        shapes = [array.shape for array in arrays]
+        if not all(_fits(own, shape) for own in shapes):
             raise ValueError(
                 f"parameters of shapes {shapes} do not fit size={size}\nhint: size must be what they broadcast to"
             )
@@ -89,6 +89,12 @@ def drawn(
     return on_blocks(
         method, call, inputs, [*lengths, *extra], tiny.dtype, "random numbers by NumPy's generators", token=token
     )
+
+
+def _fits(own: tuple[int, ...], shape: tuple[int, ...]) -> bool:
+    """Whether an array of a shape can be stretched to another."""
+    pairs = zip(reversed(own), reversed(shape), strict=False)
+    return len(own) <= len(shape) and all(length in (1, wanted) for length, wanted in pairs)
 
 
 def _is_array(value: Any) -> bool:

@@ -430,7 +430,9 @@ class _IsIn:
         return np.isin(block, values, invert=self.invert, **self.kwargs)
 
 
-def isin(element: Any, test_elements: Any, assume_unique: bool = False, invert: bool = False) -> Array:
+def isin(
+    element: Any, test_elements: Any, assume_unique: bool = False, invert: bool = False, *, kind: str | None = None
+) -> Array:
     """Whether elements are among others.
 
     Parameters
@@ -440,6 +442,8 @@ def isin(element: Any, test_elements: Any, assume_unique: bool = False, invert: 
         Whether both hold each value once.
     invert : bool
         Whether to tell which are not.
+    kind : str, optional
+        How to search, as of `numpy.isin`.
 
     Returns
     -------
@@ -448,6 +452,6 @@ def isin(element: Any, test_elements: Any, assume_unique: bool = False, invert: 
     from raskal.array.host import every_block
 
     element, tested = asarray(element), asarray(test_elements)
-    call = _IsIn(invert, {"assume_unique": assume_unique})
+    call = _IsIn(invert, {"assume_unique": assume_unique, "kind": kind})
     inputs: list[tuple[Array, Any]] = [(element, every_block(element)), (tested, [None] * tested.ndim)]
     return on_blocks("isin", call, inputs, element.chunks, bool, "no native kernel for isin")

@@ -1,7 +1,7 @@
 """NumPy's indexing: integers, slices, new axes, and arrays of integers or truth values, concrete or lazy.
 
 Start at `get_item`. Slices become views in Rust; one array of integers along an axis a native copy; several arrays are
-looked up point by point (`raskal.array.points`); masks give unknown lengths (`raskal.array.select`).
+looked up point by point (`raskal.array.points`); masks give unknown lengths (`raskal.array.selection`).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def get_item(x: Array, key: Any) -> Array:
         return _fields(x, key)
     entries = _expanded(key, x)
     if any(isinstance(entry, Array) for entry in entries):
-        from raskal.array.select import lazy_item
+        from raskal.array.selection import lazy_item
 
         return lazy_item(x, entries)
     return concrete_item(x, entries)

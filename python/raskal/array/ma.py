@@ -259,7 +259,7 @@ def where(condition: Any, x: Any = None, y: Any = None) -> Any:
 
 def nonzero(a: Any) -> tuple[Array, ...]:
     """The indices of elements that are neither zero nor masked, an array for each axis."""
-    from raskal.array.select import nonzero as plain
+    from raskal.array.selection import nonzero as plain
 
     return plain(filled(_asarray(a), 0))
 

@@ -19,7 +19,7 @@ METHODS = {
     "order": "topk argtopk",
     "rearrange": "repeat shuffle",
     "reductions": "sum prod mean var std min max any all moment",
-    "select": "nonzero",
+    "selection": "nonzero",
     "shape": "squeeze swapaxes ravel flatten",
     "storage": "store to_zarr to_hdf5 to_npy_stack",
     "ufunc": "clip round",

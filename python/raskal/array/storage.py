@@ -16,6 +16,7 @@ from raskal.array.collection import Array
 from raskal.array.creation import asarray
 from raskal.array.delayed import lift
 from raskal.array.host import bounds, every_block, on_blocks
+from raskal.array.rearrange import split_lengths
 from raskal.tokenize import tokenize
 
 
@@ -125,7 +126,8 @@ def store(
         if lazy is not None:
             inputs.append((lazy, []))
         chunks = array.chunks if return_stored else tuple((1,) * count for count in array.numblocks)
-        dtype = array.dtype if return_stored else np.dtype(bool)
+        stored = np.dtype(getattr(target, "dtype", array.dtype)) if load and lazy is None else array.dtype
+        dtype = stored if return_stored else np.dtype(bool)
         token = tokenize(object(), array.name, str(region))
         writes.append(on_blocks("store", call, inputs, chunks, dtype, "writes to a target", token=token))
     if return_stored:
@@ -360,19 +362,27 @@ def to_zarr(
         target = zarr.create_array(
             store=path, name=component, shape=arr.shape, dtype=arr.dtype, overwrite=overwrite, **options, **made
         )
-    if region is None and any(len(own) > 1 for own in arr.chunks):
-        # Two tasks must not write to one chunk of the store.
-        arr = _aligned(arr, target.chunks)
+    # Two tasks must not write to one chunk of the store.
+    arr = _aligned(arr, target.chunks, target.shape, region)
     return store(arr, target, lock=False, regions=region, compute=compute, return_stored=return_stored)
 
 
-def _aligned(arr: Array, chunks: Sequence[int]) -> Array:
+def _aligned(arr: Array, chunks: Sequence[int], shape: Sequence[int], region: Any) -> Array:
     """The array in blocks whose boundaries are boundaries of the store's chunks."""
-    wanted = {}
-    for axis, (own, stored) in enumerate(zip(arr.chunks, chunks, strict=True)):
-        inner = bounds(own)[1:-1]
-        if any(place % stored for place in inner):
-            wanted[axis] = max(round(max(own) / stored), 1) * stored
+    entries = [slice(None)] * len(shape) if region is None else list(region) if isinstance(region, tuple) else [region]
+    entries += [slice(None)] * (len(shape) - len(entries))
+    kept = [(entry, stored, length) for entry, stored, length in zip(entries, chunks, shape, strict=True)
+            if isinstance(entry, slice)]  # fmt: skip
+    wanted: dict[int, Any] = {}
+    for axis, (entry, stored, length) in enumerate(kept):
+        start, _, step = entry.indices(length)
+        own = arr.chunks[axis]
+        if step != 1 and len(own) > 1:
+            wanted[axis] = -1
+        elif any((start + place) % stored for place in bounds(own)[1:-1]):
+            block = max(round(max(own) / stored), 1) * stored
+            first = min(block - start % stored, arr.shape[axis])
+            wanted[axis] = (first, *split_lengths(arr.shape[axis] - first, block)) if first < arr.shape[axis] else -1
     return arr.rechunk(wanted) if wanted else arr
 
 

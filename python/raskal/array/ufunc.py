@@ -332,7 +332,7 @@ def where(condition: Any, x: Any = None, y: Any = None) -> Any:
     from raskal.array.creation import asarray
 
     if x is None and y is None:
-        from raskal.array.select import nonzero
+        from raskal.array.selection import nonzero
 
         return nonzero(condition)
     if x is None or y is None:
