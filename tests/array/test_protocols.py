@@ -8,6 +8,21 @@ from helpers import same
 
 import raskal.array as da
 
+#: The functions and types of the array API standard, 2024.12.
+STANDARD = set(
+    "arange asarray empty empty_like eye from_dlpack full full_like linspace meshgrid ones ones_like tril triu zeros "
+    "zeros_like astype broadcast_arrays broadcast_to can_cast finfo iinfo isdtype result_type abs acos acosh add asin "
+    "asinh atan atan2 atanh bitwise_and bitwise_left_shift bitwise_invert bitwise_or bitwise_right_shift bitwise_xor "
+    "ceil clip conj copysign cos cosh divide equal exp expm1 floor floor_divide greater greater_equal hypot imag "
+    "isfinite isinf isnan less less_equal log log10 log1p log2 logaddexp logical_and logical_not logical_or "
+    "logical_xor maximum minimum multiply negative nextafter not_equal positive pow real reciprocal remainder round "
+    "sign signbit sin sinh sqrt square subtract tan tanh trunc take take_along_axis matmul matrix_transpose tensordot "
+    "vecdot concat expand_dims flip moveaxis permute_dims repeat reshape roll squeeze stack tile unstack argmax argmin "
+    "count_nonzero nonzero searchsorted where unique_all unique_counts unique_inverse unique_values argsort sort "
+    "cumulative_prod cumulative_sum max mean min prod std sum var all any diff e inf nan newaxis pi bool int8 int16 "
+    "int32 int64 uint8 uint16 uint32 uint64 float32 float64 complex64 complex128 fft linalg".split()
+)
+
 A = np.arange(12.0).reshape(3, 4)
 
 
@@ -82,6 +97,25 @@ def test_numpys_namespace_dispatches(x):
     with pytest.raises(NotImplementedError, match=r"numpy.kron is not supported.*\nhint"):
         np.kron(x, x)
     assert x.__array_namespace__() is da
+
+
+def test_the_names_of_the_array_api_standard_are_there(x):
+    missing = [name for name in dir(np) if name in STANDARD and not hasattr(da, name)]
+    assert not missing
+    assert len([name for name in STANDARD if hasattr(da, name)]) > 120
+    same(da.concat([x, x]), np.concat([A, A]))
+    same(da.permute_dims(x, (1, 0)), A.T)
+    same(x.mT, A.mT)
+    same(da.pow(x, 2), A**2)
+    same(da.sort(-x, axis=0), np.sort(-A, axis=0))
+    same(da.sort(x, axis=1, descending=True), np.sort(A, axis=1)[:, ::-1])
+    order = da.argsort(x % 5, axis=1, descending=True).compute()
+    np.testing.assert_array_equal(np.take_along_axis(A % 5, order, 1), np.sort(A % 5, axis=1)[:, ::-1])
+    same(da.take_along_axis(x, np.array([[1], [0], [3]]), axis=1), np.take_along_axis(A, np.array([[1], [0], [3]]), 1))
+    same(da.vecdot(x, x), np.vecdot(A, A))
+    same(da.unstack(x, axis=1)[2], A[:, 2])
+    same(da.cumulative_sum(x, axis=1, include_initial=True), np.cumulative_sum(A, axis=1, include_initial=True))
+    assert da.isdtype(x.dtype, "real floating")
 
 
 def test_other_elementwise_functions(x):

@@ -60,6 +60,7 @@ from raskal.array.creation import (
     empty_like,
     eye,
     from_array,
+    from_dlpack,
     full,
     full_like,
     linspace,
@@ -129,6 +130,8 @@ from raskal.array.shape import (
     take,
     transpose,
 )
+from raskal.array.standard import *  # noqa: F403
+from raskal.array.standard import __all__ as _standard
 from raskal.array.storage import from_npy_stack, from_zarr, store, to_hdf5, to_npy_stack, to_zarr
 from raskal.array.ufunc import *  # noqa: F403
 from raskal.array.ufunc import __all__ as _ufuncs
@@ -197,6 +200,7 @@ __all__ = [
     "float64",
     "from_array",
     "from_delayed",
+    "from_dlpack",
     "from_npy_stack",
     "from_zarr",
     "fromfunction",
@@ -300,5 +304,6 @@ __all__ = [
     "zeros",
     "zeros_like",
     *_reductions,
+    *_standard,
     *_ufuncs,
 ]

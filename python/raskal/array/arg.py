@@ -14,7 +14,7 @@ from raskal._raskal import NoKernel
 from raskal.array.collection import Array
 from raskal.array.creation import asarray
 from raskal.array.host import bounds
-from raskal.array.reduction import reduced_axes, tree
+from raskal.array.reduction import reduced_axes, tree, without_empty
 from raskal.array.shape import normalize_axis
 
 
@@ -106,6 +106,7 @@ def _make(name: str, text: str) -> Callable[..., Array]:
             expr = a._expr.reduce(name.removeprefix("nan"), None if axis is None else [axis], bool(keepdims), split)
             return written(Array(expr), out)
         except NoKernel as error:
+            a = without_empty(a, axes)
             best = _Best(name, axis, a.chunks, a.shape)
             return written(
                 tree(name, a, best, _Better(name, False), _Better(name, True), axes, bool(keepdims), np.int64,

@@ -61,6 +61,8 @@ def normalize_chunks(
         return _with_unknown(chunks, shape, limit, dtype, previous_chunks)
     shape = tuple(int(length) for length in shape)
     specs = _per_axis(chunks, shape)
+    if previous_chunks is not None and any(isinstance(own, Integral) for own in previous_chunks):
+        previous_chunks = normalize_chunks(tuple(previous_chunks), shape)
     size = str(limit if limit is not None else config.get("array.chunk-size", "128MiB"))
     specs = [size if isinstance(spec, str) and spec == "auto" else spec for spec in specs]
     itemsize = np.dtype(dtype).itemsize if dtype is not None else 8

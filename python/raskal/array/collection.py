@@ -142,6 +142,34 @@ class Array(NDArrayOperatorsMixin, Collection):
         return self.transpose()
 
     @property
+    def mT(self) -> Array:
+        """The last two axes exchanged."""
+        from raskal.array.standard import matrix_transpose
+
+        return matrix_transpose(self)
+
+    @property
+    def device(self) -> str:
+        """Where blocks are: in the memory of processors."""
+        return "cpu"
+
+    def to_device(self, device: str, /, *, stream: Any = None) -> Array:
+        """The array itself, if it is to be in the memory of processors.
+
+        Parameters
+        ----------
+        device : {"cpu"}
+        stream : None
+
+        Returns
+        -------
+        Array
+        """
+        if device != "cpu":
+            raise ValueError(f"device {device!r} is not known\nhint: only 'cpu'")
+        return self
+
+    @property
     def real(self) -> Array:
         """Real parts."""
         return self._complex_part("real")

@@ -7,10 +7,12 @@ stored.
 from __future__ import annotations
 
 import math
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
 
+from raskal._lock import SerializableLock
 from raskal._raskal import ArrayExpr, NoKernel
 from raskal.array.chunks import Chunks, normalize_chunks
 from raskal.array.collection import Array
@@ -239,12 +241,13 @@ def eye(N: int, chunks: Any = "auto", M: int | None = None, k: int = 0, dtype: A
 class _Cut:
     """Reads blocks of something that can be sliced."""
 
-    def __init__(self, source: Any, bounds: list[list[int]], as_numpy: bool) -> None:
-        self.source, self.bounds, self.as_numpy = source, bounds, as_numpy
+    def __init__(self, source: Any, bounds: list[list[int]], as_numpy: bool, lock: Any, getter: Any) -> None:
+        self.source, self.bounds, self.as_numpy, self.lock, self.getter = source, bounds, as_numpy, lock, getter
 
     def __call__(self, coordinates: tuple[int, ...]) -> Any:
         place = tuple(slice(axis[block], axis[block + 1]) for axis, block in zip(self.bounds, coordinates, strict=True))
-        block = self.source[place]
+        with self.lock or nullcontext():
+            block = self.source[place] if self.getter is None else self.getter(self.source, place)
         return np.ascontiguousarray(block) if self.as_numpy else block
 
 
@@ -271,8 +274,14 @@ def from_array(
         A name that stands for the contents; False for one that is never the same.
     asarray : bool, optional
         Whether blocks are made NumPy arrays; by default unless they have NumPy's protocols of their own.
-    lock, fancy, getitem, meta, inline_array
-        Accepted for Dask's sake; ``lock`` and ``getitem`` must be unset.
+    lock : bool or Lock
+        Whether one block is read at a time (in each process).
+    getitem : callable, optional
+        ``getitem(x, slices)`` reads a block, instead of ``x[slices]``.
+    meta : type or array_like, optional
+        `numpy.ndarray` says that slices are NumPy's arrays.
+    fancy, inline_array
+        Accepted for Dask's sake.
 
     Returns
     -------
@@ -285,8 +294,8 @@ def from_array(
     """
     if isinstance(x, Array):
         raise ValueError("x is a lazy array already\nhint: use asarray or rechunk")
-    if lock or getitem is not None:
-        raise NotImplementedError("lock= and getitem= are not supported\nhint: wrap the object in one that locks")
+    if lock is True:
+        lock = SerializableLock()
     if isinstance(x, (list, tuple, int, float, complex, bool, np.generic)) or not hasattr(x, "shape"):
         x = np.asarray(x)
     shape, dtype = tuple(int(length) for length in x.shape), np.dtype(x.dtype)
@@ -297,7 +306,7 @@ def from_array(
         token = tokenize(token, lengths)
     bounds = [np.concatenate([[0], np.cumsum(axis)]).astype(int).tolist() for axis in lengths]
     # Whole, or cut along the first axis alone: blocks are views that share the memory.
-    shared = plain and x.flags.c_contiguous and all(len(axis) == 1 for axis in lengths[1:])
+    shared = getitem is None and plain and x.flags.c_contiguous and all(len(axis) == 1 for axis in lengths[1:])
     if shared:
         code, size = dtype_spec(dtype)
         first = lengths[0] if shape else (1,)
@@ -307,7 +316,14 @@ def from_array(
     as_numpy = asarray if asarray is not None else not hasattr(x, "__array_function__") or plain
     kind = None if as_numpy or meta is np.ndarray else _kind_of(x)
     return on_blocks(
-        "array", _Cut(x, bounds, as_numpy), [], lengths, dtype, "slices of an array", token=token, meta=kind
+        "array",
+        _Cut(x, bounds, as_numpy, lock or None, getitem),
+        [],
+        lengths,
+        dtype,
+        "slices of an array",
+        token=token,
+        meta=kind,
     )
 
 
@@ -382,6 +398,23 @@ def asanyarray(a: Any, dtype: Any = None, order: Any = None, *, like: Any = None
     Array
     """
     return asarray(a, dtype=dtype) if isinstance(a, (Array, list, tuple)) else asarray(a, dtype=dtype, asarray=False)
+
+
+def from_dlpack(x: Any, /, *, device: Any = None, copy: bool | None = None) -> Array:
+    """An array of another library's, through DLPack.
+
+    Parameters
+    ----------
+    x : object
+        With ``__dlpack__``.
+    device, copy
+        As of `numpy.from_dlpack`.
+
+    Returns
+    -------
+    Array
+    """
+    return from_array(np.from_dlpack(x, device=device, copy=copy))
 
 
 def array(x: Any, dtype: Any = None, ndmin: int | None = None, *, like: Any = None) -> Array:

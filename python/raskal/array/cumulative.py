@@ -100,7 +100,7 @@ def cumreduction(
         raise ValueError(f"Invalid method for cumreduction: {method!r}\nhint: 'sequential' or 'blelloch'")
     x = asarray(x)
     if axis is None:
-        if x.ndim > 1:
+        if x.ndim != 1:
             x = x.ravel().rechunk(max(x.npartitions and -(-x.size // x.npartitions), 1))
         axis = 0
     if not isinstance(axis, (int, np.integer)):

@@ -218,6 +218,16 @@ def reduction(
     return written(result, out)
 
 
+def without_empty(x: Array, axes: Sequence[int]) -> Array:
+    """The array without empty blocks along axes, of which there is no extreme."""
+    wanted = {
+        axis: tuple(length for length in x.chunks[axis] if length)
+        for axis in axes
+        if axis not in x._unknown and 0 in x.chunks[axis] and x.shape[axis]
+    }
+    return x.rechunk(wanted) if wanted else x
+
+
 def elements(x: Array, axes: Sequence[int]) -> Any:
     """How many elements are reduced to one; nan if that is unknown."""
     return math.prod(x.shape[axis] for axis in axes)

@@ -14,7 +14,7 @@ import numpy as np
 from raskal._raskal import NoKernel
 from raskal.array.collection import Array
 from raskal.array.creation import asarray
-from raskal.array.reduction import elements, group_lengths, reduced_axes, tree
+from raskal.array.reduction import elements, group_lengths, reduced_axes, tree, without_empty
 
 _DOC = """{text} along axes.
 
@@ -86,7 +86,8 @@ def _host_reduction(
         if kind in ("min", "max", "nanmin", "nanmax") and elements(a, axes) == 0:
             raise ValueError(f"{kind} of shape {a.shape} along {axes} has no elements and no identity")
         if kind in ("min", "max") and a._unknown & set(axes):
-            return _without_empty(kind, a, axes, keepdims, split, reason)
+            return _of_some(kind, a, axes, keepdims, split, reason)
+        a = without_empty(a, axes)
         dtype = np.asarray(getattr(np, kind)(np.ones((1,) * a.ndim, a.dtype))).dtype if a.dtype != object else a.dtype
         first, merge = Joint(kind, dtype), Joint(_ASSOCIATIVE[kind], dtype)
         return tree(kind, a, first, merge, merge, axes, keepdims, dtype, split, reason, meta=a._kind)
@@ -144,7 +145,7 @@ def _flat(parts: Any) -> list[Any]:
     return [part for entry in parts for part in _flat(entry)] if isinstance(parts, list) else [parts]
 
 
-def _without_empty(kind: str, a: Array, axes: tuple[int, ...], keepdims: bool, split: Any, reason: str) -> Array:
+def _of_some(kind: str, a: Array, axes: tuple[int, ...], keepdims: bool, split: Any, reason: str) -> Array:
     """The smallest or largest element of blocks of which some may turn out empty."""
     extreme = _Extreme(kind)
     return tree(kind, a, extreme, extreme, extreme, axes, keepdims, a.dtype, split, reason, join=False, meta=a._kind)

@@ -42,7 +42,7 @@ class _Write:
         finally:
             if self.lock:
                 self.lock.release()
-        return block if self.back else np.zeros((1,) * np.ndim(block), bool)
+        return block if self.back else np.empty((0,) * np.ndim(block), bool)
 
 
 def within(region: Any, place: tuple[slice, ...], shape: tuple[int, ...]) -> tuple[Any, ...]:
@@ -84,7 +84,7 @@ def store(
     regions : tuple of slice, or sequence of them, optional
         Where in the targets.
     compute : bool
-        Whether to write now; else a delayed object is returned that does.
+        Whether to write now; else empty lazy arrays are returned, which write when they are computed.
     return_stored : bool
         Whether to return the arrays, as they were stored.
     load_stored : bool, optional
@@ -94,7 +94,7 @@ def store(
 
     Returns
     -------
-    None, Delayed or tuple of Delayed, or Array or tuple of Array
+    None, or Array or tuple of Array
 
     Raises
     ------
@@ -125,7 +125,7 @@ def store(
         inputs: list[tuple[Array, Any]] = [(array, every_block(array))]
         if lazy is not None:
             inputs.append((lazy, []))
-        chunks = array.chunks if return_stored else tuple((1,) * count for count in array.numblocks)
+        chunks = array.chunks if return_stored else tuple((0,) * count for count in array.numblocks)
         stored = np.dtype(getattr(target, "dtype", array.dtype)) if load and lazy is None else array.dtype
         dtype = stored if return_stored else np.dtype(bool)
         token = tokenize(object(), array.name, str(region))
@@ -136,15 +136,7 @@ def store(
     if compute:
         compute_all(*writes, **kwargs)
         return None
-    from raskal.delayed import delayed
-
-    pending = tuple(delayed(_nothing)(write) for write in writes)
-    return pending[0] if isinstance(sources, Array) else pending
-
-
-def _nothing(written: Any) -> Any:
-    """What a write that was put off gives."""
-    return np.empty(0)
+    return writes[0] if isinstance(sources, Array) else tuple(writes)
 
 
 def to_hdf5(filename: Any, *args: Any, chunks: Any = True, **kwargs: Any) -> None:
@@ -325,7 +317,7 @@ def to_zarr(
     region : tuple of slice, optional
         Where in an array that exists.
     compute : bool
-        Whether to write now; else a delayed object is returned.
+        Whether to write now; else an empty lazy array is returned, which writes when it is computed.
     return_stored : bool
         Whether to return the array as it was stored.
     mode : str
@@ -335,7 +327,7 @@ def to_zarr(
 
     Returns
     -------
-    None, Delayed or Array
+    None or Array
     """
     from raskal.array.rechunk import balanced
 
