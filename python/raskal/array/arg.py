@@ -5,6 +5,7 @@ Start at `argmin`. Real numbers are searched natively; other types, missing valu
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -63,7 +64,8 @@ class _Better:
 
     def __call__(self, records: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
         flat = np.moveaxis(records, axis, range(-len(axis), 0))
-        flat = flat.reshape((*flat.shape[: flat.ndim - len(axis)], -1))
+        kept = flat.shape[: flat.ndim - len(axis)]
+        flat = flat.reshape((*kept, math.prod(flat.shape[len(kept) :])))
         # The first of equal elements wins: sorted by place, which blocks of several axes are not.
         order = np.argsort(flat["place"], axis=-1, kind="stable")
         flat = np.take_along_axis(flat, order, -1)
