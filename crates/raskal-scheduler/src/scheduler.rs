@@ -134,6 +134,25 @@ impl Scheduler {
         }
     }
 
+    /// The place, in the order of running, of the next task that takes the value of this one; none if no task will.
+    /// Imports by other graphs are not looked at.
+    pub fn next_use(&self, task: TaskId) -> Option<(i32, GraphId, u32)> {
+        let state = self.graphs.get(&task.graph)?;
+        let mut successors = Vec::new();
+        state.layers.successors(task.index, &mut successors);
+        let to_come = successors.into_iter().filter(|&index| {
+            matches!(state.tasks[index as usize].state, State::Waiting(_) | State::Ready(_) | State::Assigned(_))
+        });
+        let rank = to_come.map(|index| state.rank(task.graph, index)).min()?;
+        Some((rank.urgency, rank.graph, rank.order))
+    }
+
+    /// How many uses of a value are to come: by tasks, by clients, by other graphs.
+    pub fn uses(&self, task: TaskId) -> u32 {
+        let known = self.graphs.get(&task.graph).and_then(|state| state.tasks.get(task.index as usize));
+        known.map_or(0, |task| task.uses)
+    }
+
     /// All values that a worker holds, found by looking at all tasks: only a worker's end asks for it.
     pub(crate) fn held_by(&self, worker: WorkerId) -> Vec<TaskId> {
         let tasks = |(&graph, state): (&GraphId, &GraphState)| {

@@ -11,13 +11,17 @@
 //! - [`value`]: [`Value`] and the trait [`Opaque`] that `raskal-py` implements for Python objects.
 //! - [`block`]: n-dimensional arrays of plain numbers, owned or borrowed from whoever made them.
 //! - [`frames`]: a value as bytes: a small head and raw buffers, for the wire and for disk.
+//! - [`budget`]: how much memory values may take; [`spill`]: values on disk.
 //!
 //! This crate never calls Python and never looks at a graph.
 
 pub mod block;
+pub mod budget;
 pub mod frames;
+pub mod spill;
 pub mod value;
 
 pub use block::{Block, DType, Element};
+pub use budget::Budget;
 pub use frames::{Codec, Frames};
 pub use value::{Batches, Opaque, Value, ValueError};

@@ -4,12 +4,14 @@
 //! machine and the queue sit under one lock that is held for well under a microsecond at a time; no function runs and no
 //! value is dropped while it is held, since both may call the user's code.
 
+mod memory;
 mod record;
+mod spill;
 mod state;
 
 use crate::{Failure, Program};
 use parking_lot::{Condvar, Mutex};
-use raskal_store::Value;
+use raskal_store::{Budget, Value};
 use raskal_types::{ErrorKind, GraphId, SlotClass};
 pub use record::{Observer, Record, Recorder};
 use state::{Job, State};
@@ -50,6 +52,7 @@ pub struct LocalEngine {
     work: Condvar,
     /// A run may be over.
     done: Condvar,
+    budget: Arc<Budget>,
 }
 
 impl LocalEngine {
@@ -66,7 +69,18 @@ impl LocalEngine {
     /// # Ok::<(), raskal_runtime::Failure>(())
     /// ```
     pub fn new(slots: u32) -> LocalEngine {
-        LocalEngine { state: Mutex::new(State::new(slots)), work: Condvar::new(), done: Condvar::new() }
+        LocalEngine::with_budget(slots, Budget::process())
+    }
+
+    /// An engine with a memory budget of its own.
+    pub fn with_budget(slots: u32, budget: Arc<Budget>) -> LocalEngine {
+        let state = Mutex::new(State::new(slots, budget.clone()));
+        LocalEngine { state, work: Condvar::new(), done: Condvar::new(), budget }
+    }
+
+    /// What its values may take, and take.
+    pub fn budget(&self) -> &Arc<Budget> {
+        &self.budget
     }
 
     /// An engine whose threads are plain ones.
@@ -98,12 +112,15 @@ impl LocalEngine {
             }
             if state.is_over(graph) {
                 drop(state);
-                return self.finish(graph);
+                match self.finish(graph) {
+                    Some(result) => return result,
+                    None => continue,
+                }
             }
             let progress = state.progress(graph);
             drop(state);
             if let Err(failure) = poll(&progress) {
-                drop(self.finish(graph));
+                self.end(graph);
                 return Err(failure);
             }
         }
@@ -123,15 +140,20 @@ impl LocalEngine {
         let mut polled = Instant::now();
         let mut job = None;
         loop {
-            job = self.advance(job.take());
-            let Some(next) = job.as_mut() else { return self.finish(graph) };
+            job = self.advance(job.take(), host);
+            let Some(next) = job.as_mut() else {
+                match self.finish(graph) {
+                    Some(result) => return result,
+                    None => continue,
+                }
+            };
             run_job(next, host);
             if polled.elapsed() > POLL {
                 polled = Instant::now();
                 let progress = self.state.lock().progress(graph);
                 if let Err(failure) = poll(&progress) {
                     self.answer(next);
-                    drop(self.finish(graph));
+                    self.end(graph);
                     return Err(failure);
                 }
             }
@@ -143,7 +165,7 @@ impl LocalEngine {
         let mut job: Option<Job> = None;
         let mut turn = Instant::now();
         loop {
-            job = self.advance(job.take());
+            job = self.advance(job.take(), host);
             match job.as_mut() {
                 Some(job) => {
                     let ended = run_job(job, host);
@@ -188,9 +210,21 @@ impl LocalEngine {
     }
 
     /// Hands in a finished job, if any, and takes the next one.
-    fn advance(&self, mut finished: Option<Job>) -> Option<Job> {
+    fn advance(&self, mut finished: Option<Job>, host: &dyn ThreadHost) -> Option<Job> {
         let mut state = self.state.lock();
         let over = finished.as_mut().is_some_and(|job| state.answer(job));
+        loop {
+            let leaving = state.choose_leaving();
+            if leaving.is_empty() {
+                break;
+            }
+            let garbage = state.take_garbage();
+            drop(state);
+            drop((finished.take(), garbage));
+            // Whoever made a value that is too much writes before it makes another.
+            self.spill(leaving, host);
+            state = self.state.lock();
+        }
         let next = state.next_job();
         let wake = state.idle > 0 && state.has_work();
         let garbage = state.take_garbage();
@@ -213,23 +247,45 @@ impl LocalEngine {
         drop(garbage);
     }
 
-    /// Takes the results of a run and forgets it; a run that is not over is given up.
-    fn finish(&self, graph: GraphId) -> Result<Vec<Value>, Failure> {
+    /// Takes the results of a run and forgets it. None if a result could not be read again and is being made anew.
+    fn finish(&self, graph: GraphId) -> Option<Result<Vec<Value>, Failure>> {
+        let results = self.state.lock().results(graph);
+        let results = match results {
+            Some(Ok(inputs)) => match spill::load(inputs) {
+                Ok((values, _)) => Ok(values),
+                Err((task, error)) => {
+                    tracing::warn!(%task, %error, "a result on disk can't be read: it is made again");
+                    self.state.lock().lost(task);
+                    self.work.notify_all();
+                    return None;
+                }
+            },
+            Some(Err(failure)) => Err(failure),
+            None => Err(Failure::new(ErrorKind::Cancelled, "the computation was given up")),
+        };
+        self.end(graph);
+        Some(results)
+    }
+
+    /// Forgets a run; a run that is not over is given up.
+    fn end(&self, graph: GraphId) {
         let mut state = self.state.lock();
         let running = state.running(graph);
-        let result = state.finish(graph);
+        state.end(graph);
         let garbage = state.take_garbage();
         drop(state);
         drop(garbage);
         running.iter().for_each(|function| function.interrupt());
-        result.unwrap_or_else(|| Err(Failure::new(ErrorKind::Cancelled, "the computation was given up")))
     }
 }
 
 /// Runs a job's task and notes its answer; returns when it ended.
 fn run_job(job: &mut Job, host: &dyn ThreadHost) -> Instant {
-    let inputs = std::mem::take(&mut job.inputs);
     let begun = Instant::now();
+    let inputs = match spill::load_inputs(job, host) {
+        Some(inputs) => inputs,
+        None => return Instant::now(),
+    };
     let program = &job.program;
     let task = job.task.index;
     let refused = program.recorder.as_ref().and_then(|recorder| recorder.begin(task));
@@ -251,6 +307,8 @@ fn run_job(job: &mut Job, host: &dyn ThreadHost) -> Instant {
         recorder.end(task, begun..ended, &mut answer);
     }
     job.duration_us = u32::try_from(ended.duration_since(begun).as_micros()).unwrap_or(u32::MAX);
+    // Here, and not under the engine's lock: an object's size may be told by the user's code.
+    job.size_bytes = answer.as_ref().map_or(0, |value| value.size_bytes() as u64);
     job.answer = Some(answer);
     ended
 }

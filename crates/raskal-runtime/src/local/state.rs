@@ -3,10 +3,12 @@
 //! Invariant: nothing here calls a function or drops a value; values to drop are moved to `garbage`.
 
 use super::Progress;
+use super::memory::{Leaving, Memory};
 use crate::{Failure, Function, Program};
 use raskal_graph::LayerId;
 use raskal_scheduler::{Event, Instruction, Scheduler, Slots};
-use raskal_store::Value;
+use raskal_store::spill::SpillFile;
+use raskal_store::{Budget, Value};
 use raskal_types::{Attempt, ClientId, GraphId, SlotClass, TaskId, WorkerId};
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -22,9 +24,21 @@ pub(super) struct Job {
     pub(super) task: TaskId,
     attempt: Attempt,
     pub(super) class: SlotClass,
-    pub(super) inputs: Vec<Value>,
+    pub(super) inputs: Vec<Input>,
     pub(super) answer: Option<Result<Value, Failure>>,
+    /// Size of the answer.
+    pub(super) size_bytes: u64,
     pub(super) duration_us: u32,
+    /// Inputs that were read from disk, for others that take them.
+    pub(super) loaded: Vec<(TaskId, u64, Value)>,
+    /// The input that could not be read.
+    pub(super) missing: Option<TaskId>,
+}
+
+/// Where an input of a task is.
+pub(super) enum Input {
+    Here(Value),
+    Away(TaskId, Arc<SpillFile>),
 }
 
 /// A submitted program.
@@ -41,6 +55,7 @@ struct Run {
 pub(super) struct Garbage {
     _values: Vec<Value>,
     _runs: Vec<Run>,
+    _files: Vec<Arc<SpillFile>>,
 }
 
 pub(super) struct State {
@@ -53,11 +68,13 @@ pub(super) struct State {
     stopped: bool,
     values: Vec<Value>,
     ended: Vec<Run>,
+    files: Vec<Arc<SpillFile>>,
     inputs: Vec<u32>,
+    pub(super) memory: Memory,
 }
 
 impl State {
-    pub(super) fn new(slots: u32) -> State {
+    pub(super) fn new(slots: u32, budget: Arc<Budget>) -> State {
         let mut scheduler = Scheduler::new();
         scheduler.step(Event::WorkerJoined { worker: HERE, slots: Slots::Shared(slots) }, &mut Vec::new());
         State {
@@ -70,7 +87,9 @@ impl State {
             stopped: false,
             values: Vec::new(),
             ended: Vec::new(),
+            files: Vec::new(),
             inputs: Vec::new(),
+            memory: Memory::new(budget),
         }
     }
 
@@ -100,6 +119,7 @@ impl State {
                 Instruction::Free { task, .. } => {
                     let run = self.runs.get_mut(&task.graph);
                     self.values.extend(run.and_then(|run| run.values[task.index as usize].take()));
+                    self.files.extend(self.memory.forget(task));
                 }
                 Instruction::Finished { task, .. } => {
                     if let Some(run) = self.runs.get_mut(&task.graph) {
@@ -108,7 +128,10 @@ impl State {
                 }
                 // The failure itself was noted when the task answered.
                 Instruction::Failed { .. } => {}
-                Instruction::Forget { graph } => self.ended.extend(self.runs.remove(&graph)),
+                Instruction::Forget { graph } => {
+                    self.ended.extend(self.runs.remove(&graph));
+                    self.files.extend(self.memory.forget_all(graph));
+                }
             }
         }
         self.instructions = instructions;
@@ -137,8 +160,14 @@ impl State {
             let Some(run) = self.runs.get(&task.graph) else { continue };
             self.inputs.clear();
             run.program.graph.predecessors(task.index, &mut self.inputs);
-            let inputs: Option<Vec<Value>> =
-                self.inputs.iter().map(|&input| run.values[input as usize].clone()).collect();
+            let input = |&index: &u32| match &run.values[index as usize] {
+                Some(value) => Some(Input::Here(value.clone())),
+                None => {
+                    let input = TaskId { graph: task.graph, index };
+                    self.memory.file(input).map(|file| Input::Away(input, file))
+                }
+            };
+            let inputs: Option<Vec<Input>> = self.inputs.iter().map(input).collect();
             let (layer, _) = run.program.graph.locate(task.index);
             let mut job = Job {
                 program: run.program.clone(),
@@ -147,7 +176,10 @@ impl State {
                 class: run.program.graph.layer(layer).class,
                 inputs: Vec::new(),
                 answer: None,
+                size_bytes: 0,
                 duration_us: 0,
+                loaded: Vec::new(),
+                missing: None,
             };
             match inputs {
                 Some(inputs) => job.inputs = inputs,
@@ -165,11 +197,21 @@ impl State {
     /// Takes in the answer of a job; true if that may have ended its run.
     pub(super) fn answer(&mut self, job: &mut Job) -> bool {
         let (worker, task, attempt) = (HERE, job.task, job.attempt);
+        for (input, size_bytes, value) in job.loaded.drain(..) {
+            self.loaded(input, size_bytes, value);
+        }
+        if let Some(input) = job.missing {
+            self.step(Event::InputMissing { worker, task, attempt, input, holder: HERE });
+            return self.is_over(task.graph);
+        }
         match job.answer.take() {
             Some(Ok(value)) => {
-                let size_bytes = value.size_bytes() as u64;
+                let size_bytes = job.size_bytes;
                 match self.runs.get_mut(&task.graph) {
-                    Some(run) => run.values[task.index as usize] = Some(value),
+                    Some(run) => {
+                        self.values.extend(run.values[task.index as usize].replace(value));
+                        self.memory.hold(task, size_bytes);
+                    }
                     None => self.values.push(value),
                 }
                 self.step(Event::Finished { worker, task, attempt, size_bytes, duration_us: job.duration_us });
@@ -196,18 +238,77 @@ impl State {
         running.map(|(_, function)| function.clone()).collect()
     }
 
-    pub(super) fn finish(&mut self, graph: GraphId) -> Option<Result<Vec<Value>, Failure>> {
+    /// A value was read from disk. It stays in memory if others than its reader take it.
+    fn loaded(&mut self, task: TaskId, size_bytes: u64, value: Value) {
+        let shared = self.scheduler.uses(task) > 1 && self.memory.file(task).is_some();
+        match self.runs.get_mut(&task.graph).map(|run| &mut run.values[task.index as usize]) {
+            Some(place @ None) if shared => {
+                *place = Some(value);
+                self.memory.hold(task, size_bytes);
+            }
+            _ => self.values.push(value),
+        }
+    }
+
+    /// The values to write to disk now.
+    pub(super) fn choose_leaving(&mut self) -> Vec<Leaving> {
+        let runs = &self.runs;
+        self.memory.choose(&self.scheduler, |task| {
+            runs.get(&task.graph).and_then(|run| run.values[task.index as usize].as_ref())
+        })
+    }
+
+    /// A value is on disk now.
+    pub(super) fn left(&mut self, task: TaskId, file: Arc<SpillFile>) {
+        if self.memory.left(task, file.clone())
+            && let Some(run) = self.runs.get_mut(&task.graph)
+        {
+            self.values.extend(run.values[task.index as usize].take());
+        } else {
+            self.files.push(file);
+        }
+    }
+
+    /// Gives up a run whose values can't be kept.
+    pub(super) fn fail(&mut self, graph: GraphId, failure: Failure) {
+        if let Some(run) = self.runs.get_mut(&graph) {
+            run.failure.get_or_insert(failure);
+        }
+    }
+
+    /// The key of a task, for messages; none if its run is over.
+    pub(super) fn key(&self, task: TaskId) -> Option<(Arc<Program>, u32)> {
+        self.runs.get(&task.graph).map(|run| (run.program.clone(), task.index))
+    }
+
+    /// Where the results of a run that is over are, or why it has none. None if it was given up.
+    pub(super) fn results(&mut self, graph: GraphId) -> Option<Result<Vec<Input>, Failure>> {
         let run = self.runs.get_mut(&graph)?;
-        let result = match run.failure.take() {
-            Some(failure) => Some(Err(failure)),
+        if let Some(failure) = run.failure.take() {
+            return Some(Err(failure));
+        }
+        let input = |&index: &u32| match &run.values[index as usize] {
+            Some(value) => Some(Input::Here(value.clone())),
             None => {
-                let values: Option<Vec<Value>> =
-                    run.program.wanted.iter().map(|&wanted| run.values[wanted as usize].clone()).collect();
-                values.map(Ok)
+                let task = TaskId { graph, index };
+                self.memory.file(task).map(|file| Input::Away(task, file))
             }
         };
+        run.program.wanted.iter().map(input).collect::<Option<Vec<_>>>().map(Ok)
+    }
+
+    /// A result can't be read again: it is made again.
+    pub(super) fn lost(&mut self, task: TaskId) {
+        if let Some(run) = self.runs.get_mut(&task.graph) {
+            run.pending += 1;
+            self.files.extend(self.memory.forget(task));
+            self.step(Event::Dropped { worker: HERE, task });
+        }
+    }
+
+    /// Forgets a run; what it still does is given up.
+    pub(super) fn end(&mut self, graph: GraphId) {
         self.step(Event::Cancel { graph });
-        result
     }
 
     pub(super) fn progress(&self, graph: GraphId) -> Progress {
@@ -221,6 +322,10 @@ impl State {
     }
 
     pub(super) fn take_garbage(&mut self) -> Garbage {
-        Garbage { _values: std::mem::take(&mut self.values), _runs: std::mem::take(&mut self.ended) }
+        Garbage {
+            _values: std::mem::take(&mut self.values),
+            _runs: std::mem::take(&mut self.ended),
+            _files: std::mem::take(&mut self.files),
+        }
     }
 }
