@@ -6,7 +6,7 @@ what they describe.
 
 from __future__ import annotations
 
-from raskal import config
+from raskal import config, memory
 from raskal._raskal import __version__
 from raskal._versions import show_versions
 from raskal.annotations import annotate, get_annotations

@@ -16,6 +16,11 @@ def _size(value: Any) -> None:
         raise ValueError("must be above 0")
 
 
+def _limit(value: Any) -> None:
+    if isinstance(value, bool) or (parse_bytes(value) if isinstance(value, str) else value) <= 0:
+        raise ValueError("must be a part of the memory, such as 0.7, or a size, such as '4GiB'")
+
+
 def _count(value: Any) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise ValueError("must be a whole number above 0")
@@ -35,6 +40,7 @@ def _duration(value: Any) -> None:
 # By name with '-'. None (null in YAML) always means raskal's own choice.
 _CHECKS: dict[str, Callable[[Any], None]] = {
     "delayed-pure": _flag,
+    "memory-limit": _limit,
     "num-workers": _count,
     "tokenize.ensure-deterministic": _flag,
     "array.chunk-size": _size,

@@ -207,6 +207,15 @@ def persist_local(
 ) -> list[Persisted]:
     """Compute the tasks of each group and keep their values."""
 
+def set_memory(limit_bytes: int, folder: str) -> None:
+    """Set how many bytes the values of this process may take, and where those go that are too many."""
+
+def machine_memory() -> int:
+    """Memory of the cgroup or machine, in bytes."""
+
+def memory_use() -> tuple[int, int, int]:
+    """Bytes that values take; how many values went to disk so far, and their bytes."""
+
 def stop_engines() -> None:
     """Stop all threads of this process's engines."""
 

@@ -14,7 +14,7 @@ from contextlib import nullcontext
 from typing import Any, Protocol
 from uuid import uuid4
 
-from raskal import config
+from raskal import config, memory
 from raskal._blas import one_thread
 from raskal._raskal import Delayed, ProgramBuilder, compute_local, lower_delayed, persist_local, stop_engines
 from raskal.annotations import current as current_annotations
@@ -233,6 +233,7 @@ def run_local(
 
     `graph` is what callbacks are shown, instead of the engine's own keys.
     """
+    memory.apply()
     with watch(builder, wanted, graph) as recorder, one_thread() if threads > 1 else nullcontext():
         if groups is None:
             return _watched(lambda update: compute_local(builder, wanted, threads, update, recorder))

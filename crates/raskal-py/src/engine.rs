@@ -11,10 +11,11 @@ use parking_lot::Mutex;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 use raskal_runtime::{Failure, LocalEngine, Progress, ThreadHost};
-use raskal_store::Value;
+use raskal_store::{Budget, Value};
 use raskal_types::ErrorKind;
 use std::cell::Cell;
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 thread_local! {
@@ -99,9 +100,30 @@ fn engine(py: Python<'_>, threads: u32) -> PyResult<Arc<LocalEngine>> {
     Ok(engine)
 }
 
+/// Sets how many bytes the values of this process may take, and the folder in which those go that are too many.
+#[pyfunction]
+fn set_memory(limit_bytes: u64, folder: PathBuf) {
+    Budget::process().set(limit_bytes, &folder);
+}
+
+/// Memory of the cgroup or machine, in bytes.
+#[pyfunction]
+fn machine_memory() -> u64 {
+    raskal_store::budget::machine_bytes()
+}
+
+/// Bytes that values take now; how many values went to disk so far, and their bytes.
+#[pyfunction]
+fn memory_use() -> (u64, u64, u64) {
+    let budget = Budget::process();
+    let (values, bytes) = budget.spilled();
+    (budget.used_bytes(), values, bytes)
+}
+
 /// Stops all threads; called when the interpreter exits, since daemon threads must not outlive it.
 #[pyfunction]
 fn stop_engines(py: Python<'_>) -> PyResult<()> {
+    Budget::process().close();
     let engines = ENGINES.lock().take();
     for (engine, threads) in engines.into_iter().flat_map(|engines| engines.by_threads.into_values()) {
         engine.stop();
@@ -193,5 +215,8 @@ fn persist_local(
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(compute_local, module)?)?;
     module.add_function(wrap_pyfunction!(persist_local, module)?)?;
+    module.add_function(wrap_pyfunction!(set_memory, module)?)?;
+    module.add_function(wrap_pyfunction!(machine_memory, module)?)?;
+    module.add_function(wrap_pyfunction!(memory_use, module)?)?;
     module.add_function(wrap_pyfunction!(stop_engines, module)?)
 }
