@@ -23,6 +23,25 @@ class Asked:
 def annotating(change: int) -> None:
     """Count `annotate` blocks as they are opened (1) and closed (-1)."""
 
+# ---- bag.rs
+
+@final
+class TextLines:
+    """Iterates over the lines of a file, or of the part of one between two places."""
+
+    def __new__(
+        cls,
+        path: str,
+        compression: str | None,
+        start: int | None,
+        end: int | None,
+        newline: bytes | None,
+        encoding: str,
+        errors: str,
+    ) -> TextLines: ...
+    def __iter__(self) -> TextLines: ...
+    def __next__(self) -> str: ...
+
 # ---- client.rs
 
 @final
@@ -238,6 +257,39 @@ class ProgramBuilder:
 
     def add_persisted(self, prefix: str, handle: Persisted | RemotePersisted) -> list[int]:
         """Add a layer of values that exist already, and return its task numbers."""
+
+    @property
+    def distributed(self) -> bool:
+        """Whether it is to run on a cluster."""
+
+    def add_layer(
+        self,
+        prefix: str,
+        shape: list[int],
+        inputs: list[tuple[int, Any]],
+        callable: Callable[..., Any],
+        description: str,
+        origin: str | None = None,
+        settle: bool = True,
+        inner: list[list[int]] | None = None,
+    ) -> int:
+        """Add a layer of calls `callable(coordinates, *inputs)`, and return its number.
+
+        Each of `inputs` is the number of an earlier layer and how the tasks depend on it: "one", "all",
+        ("tree", group), ("axes", axes) or ("rows", lists).
+        """
+
+    def known_layer(self, prefix: str) -> int | None:
+        """The number of the layer of this name, if there is one."""
+
+    def layer_tasks(self, layer: int) -> list[int]:
+        """The numbers of a layer's tasks."""
+
+    def add_selection(self, prefix: str, tasks: list[int]) -> int:
+        """Add a layer whose tasks have the values of other tasks, and return its number."""
+
+    def add_objects(self, prefix: str, objects: list[Any]) -> int:
+        """Add a layer of objects that exist already, and return its number."""
 
     def describe(self, wanted: list[int] | None = None) -> dict[str, Any]:
         """The graph so far, or what `wanted` needs: `nodes` (dicts of id, key, layer, function) and `edges`."""

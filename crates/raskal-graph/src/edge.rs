@@ -224,6 +224,15 @@ impl EdgeMap {
         }
     }
 
+    /// Whether every task needs exactly one task of the source, whatever the shapes.
+    pub fn is_single(&self) -> bool {
+        match self {
+            EdgeMap::OneToOne => true,
+            EdgeMap::BlockMap { axes } => !axes.contains(&Axis::Every),
+            EdgeMap::Tree { .. } | EdgeMap::All | EdgeMap::Explicit(_) => false,
+        }
+    }
+
     /// Number of tasks of the source (grid `source`) that the task `own` (of grid `shape`) needs.
     pub fn count(&self, shape: &[u32], own: u32, source: &[u32]) -> u32 {
         match self {

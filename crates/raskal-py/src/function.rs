@@ -82,5 +82,6 @@ fn decode(shared: &Bytes) -> Result<Arc<dyn Function>, Failure> {
 pub(crate) fn register(registry: &mut FunctionRegistry) {
     registry.register(CODEC, decode);
     crate::array::register_decoder(registry);
+    crate::chain::register_decoder(registry);
     crate::delayed::register_decoder(registry);
 }

@@ -4,9 +4,10 @@
 //!
 //! - [`error`]: failures become the exceptions that users already catch, and back.
 //! - [`value`]: Python objects as values of the engine, and back; arrays and tables share their memory.
-//! - [`function`]: a Python callable as the function of a layer.
+//! - [`function`]: a Python callable as the function of a layer; [`chain`]: several of them as one.
 //! - [`array`]: expressions of n-dimensional arrays, and Python functions on their blocks.
 //! - [`frame`]: dataframes, and pandas functions in the middle of their plans.
+//! - [`bag`]: lines of text files as Python strings.
 //! - [`client`], [`node`], [`executor`]: the three processes of a cluster that run Python.
 //! - [`delayed`]: the nodes of graphs that users draw by calling functions.
 //! - [`annotate`]: what users ask of tasks; [`record`]: which task ran when, for profilers.
@@ -16,6 +17,8 @@
 
 mod annotate;
 mod array;
+mod bag;
+mod chain;
 mod client;
 mod delayed;
 mod engine;
@@ -36,6 +39,7 @@ fn _raskal(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     annotate::register(module)?;
     array::register(module)?;
+    bag::register(module)?;
     client::register(module)?;
     delayed::register(module)?;
     engine::register(module)?;

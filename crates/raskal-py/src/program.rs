@@ -1,13 +1,15 @@
 //! The Python face of [`raskal_runtime::ProgramBuilder`]: what collections lower themselves into.
 
 use crate::annotate::Asked;
+use crate::chain::Chain;
 use crate::error::to_exception;
 use crate::function::PyFunction;
+use crate::value::from_python;
 use parking_lot::Mutex;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
-use raskal_graph::{Csr, Edge, EdgeMap, Layer, LayerId};
+use raskal_graph::{Axis, Csr, Edge, EdgeMap, Layer, LayerId};
 use raskal_runtime::{Failure, Program};
 use raskal_store::Value;
 use std::sync::Arc;
@@ -74,6 +76,37 @@ fn gather_edges(builder: &raskal_runtime::ProgramBuilder, tasks: &[u32]) -> Vec<
     runs.into_iter().map(|(layer, row)| Edge::new(layer, EdgeMap::Explicit(Csr::from_rows([row.as_slice()])))).collect()
 }
 
+/// How the tasks of a layer depend on those of another, as Python writes it.
+fn edge_map(how: &Bound<'_, PyAny>) -> PyResult<EdgeMap> {
+    if let Ok(name) = how.extract::<String>() {
+        return match name.as_str() {
+            "one" => Ok(EdgeMap::OneToOne),
+            "all" => Ok(EdgeMap::All),
+            _ => Err(PyRuntimeError::new_err(format!("unknown kind of dependency '{name}'"))),
+        };
+    }
+    let (name, numbers): (String, Bound<'_, PyAny>) = how.extract()?;
+    match name.as_str() {
+        "tree" => Ok(EdgeMap::Tree { group: numbers.extract()? }),
+        "axes" => Ok(EdgeMap::BlockMap {
+            axes: numbers
+                .extract::<Vec<i64>>()?
+                .into_iter()
+                .map(|axis| match axis {
+                    -1 => Axis::Every,
+                    -2 => Axis::Fixed(0),
+                    axis => Axis::Same(axis as u32),
+                })
+                .collect(),
+        }),
+        "rows" => {
+            let rows: Vec<Vec<u32>> = numbers.extract()?;
+            Ok(EdgeMap::Explicit(Csr::from_rows(rows.iter().map(Vec::as_slice))))
+        }
+        _ => Err(PyRuntimeError::new_err(format!("unknown kind of dependency '{name}'"))),
+    }
+}
+
 #[pymethods]
 impl ProgramBuilder {
     #[new]
@@ -125,6 +158,77 @@ impl ProgramBuilder {
             builder.annotate(&asked);
             Ok(())
         })
+    }
+
+    /// Adds a layer of calls `callable(coordinates, *inputs)`, which may become one task with those before or behind it;
+    /// returns its number.
+    ///
+    /// Each of `inputs` is the number of an earlier layer and how the tasks depend on it: `"one"`, `"all"`,
+    /// `("tree", group)`, `("axes", axes)` (for each axis of the source the own axis that it follows, -1 for all of it,
+    /// -2 for its first task) or `("rows", lists)`. With `inner`, each task also needs these others of the same layer. An
+    /// iterator that a task returns becomes a list if `settle`.
+    #[pyo3(signature = (prefix, shape, inputs, callable, description, origin=None, settle=true, inner=None))]
+    #[expect(clippy::too_many_arguments)]
+    fn add_layer(
+        &self,
+        py: Python<'_>,
+        prefix: &str,
+        shape: Vec<u32>,
+        inputs: Vec<(u32, Bound<'_, PyAny>)>,
+        callable: Py<PyAny>,
+        description: String,
+        origin: Option<String>,
+        settle: bool,
+        inner: Option<Vec<Vec<u32>>>,
+    ) -> PyResult<u32> {
+        let mut layer = Layer::new(prefix, shape);
+        for (source, how) in inputs {
+            layer.edges.push(Edge::new(LayerId(source), edge_map(&how)?));
+        }
+        let mut single: Vec<bool> = layer.edges.iter().map(|edge| edge.map.is_single()).collect();
+        if inner.is_some() {
+            single.push(false);
+        }
+        if single.iter().filter(|&&single| !single).count() > 1 {
+            return Err(PyRuntimeError::new_err("only one input of a layer may give more than one value to a task"));
+        }
+        let function = Arc::new(Chain::new(callable, description, origin, settle, single));
+        self.edit(py, |builder| match (builder.known(&layer.prefix), inner) {
+            (Some(known), _) => Ok(known.0),
+            (None, None) => Ok(builder.add(layer, function)?.0),
+            (None, Some(rows)) => {
+                Ok(builder.add_explicit(layer, Csr::from_rows(rows.iter().map(Vec::as_slice)), function)?.0)
+            }
+        })
+    }
+
+    /// The number of the layer of this name, if there is one.
+    fn known_layer(&self, py: Python<'_>, prefix: &str) -> PyResult<Option<u32>> {
+        self.edit(py, |builder| Ok(builder.known(prefix).map(|layer| layer.0)))
+    }
+
+    /// The numbers of a layer's tasks.
+    fn layer_tasks(&self, py: Python<'_>, layer: u32) -> PyResult<Vec<u32>> {
+        self.edit(py, |builder| match builder.graph().layers().len() {
+            count if layer as usize >= count => {
+                Err(Failure::internal(format!("layer {layer} of {count} was asked for")))
+            }
+            _ => Ok(builder.graph().tasks(LayerId(layer)).collect()),
+        })
+    }
+
+    /// Adds a layer whose tasks have the values of other tasks, in this order; returns its number.
+    fn add_selection(&self, py: Python<'_>, prefix: &str, tasks: Vec<u32>) -> PyResult<u32> {
+        self.edit(py, |builder| match builder.known(prefix) {
+            Some(known) => Ok(known.0),
+            None => Ok(builder.add_selection(prefix, &tasks)?.0),
+        })
+    }
+
+    /// Adds a layer of objects that exist already; returns its number.
+    fn add_objects(&self, py: Python<'_>, prefix: &str, objects: Vec<Bound<'_, PyAny>>) -> PyResult<u32> {
+        let values: Vec<Value> = objects.into_iter().map(from_python).collect();
+        self.edit(py, |builder| Ok(builder.add_values(prefix, vec![values.len() as u32], values)?.0))
     }
 
     /// Number of tasks so far.

@@ -7,6 +7,7 @@ use crate::Failure;
 use bytes::Bytes;
 use raskal_graph::layer::coordinates;
 use raskal_store::Value;
+use std::any::Any;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -60,6 +61,17 @@ pub trait Function: Send + Sync + 'static {
 
     /// The key of a task that users named themselves; without it the key is made from the layer's prefix.
     fn key(&self, _index: u32) -> Option<String> {
+        None
+    }
+
+    /// Itself, if [`Function::absorb`] of functions of its kind can take it.
+    fn joinable(&self) -> Option<&dyn Any> {
+        None
+    }
+
+    /// One function that calls `source` and then this one, with the source's result in the place of the inputs of the
+    /// edge `edge`. The source's own inputs come before the others. `None` if the two don't join.
+    fn absorb(&self, _edge: usize, _source: &dyn Function) -> Option<Arc<dyn Function>> {
         None
     }
 

@@ -1,7 +1,8 @@
 //! Running graphs: functions, programs, and the engines that run them.
 //!
 //! - [`function`]: what a layer's tasks do ([`Function`]), and how a function travels to a worker.
-//! - [`program`]: a graph together with its functions ([`Program`]), as collections build it.
+//! - [`program`]: a graph together with its functions ([`Program`]), as collections build it; its layers are joined
+//!   where one only feeds the next.
 //! - [`local`]: the engine of one process ([`LocalEngine`]): the scheduler, and threads that run what it says.
 //! - [`node`]: the node runtime, which a worker process runs; [`client`]: a cluster's client.
 //! - [`fetch`], [`wire`]: values between processes.
@@ -13,6 +14,7 @@ pub mod client;
 pub mod failure;
 pub mod fetch;
 pub mod function;
+mod fuse;
 pub mod local;
 pub mod node;
 pub mod program;

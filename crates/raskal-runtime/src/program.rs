@@ -4,6 +4,7 @@
 //! share what they have in common.
 
 use crate::function::{Call, EncodedFunction};
+use crate::fuse::fuse;
 use crate::local::Recorder;
 use crate::{Failure, Function, FunctionRegistry};
 use bytes::Bytes;
@@ -207,15 +208,9 @@ impl ProgramBuilder {
         &self.imports
     }
 
-    /// The program, with the tasks whose results are wanted.
+    /// The program, with the tasks whose results are wanted; layers that only feed one other are joined with it.
     pub fn finish(self, wanted: Vec<u32>) -> Program {
-        Program {
-            graph: Arc::new(self.graph),
-            functions: self.functions,
-            imports: self.imports,
-            wanted,
-            recorder: None,
-        }
+        fuse(self.graph, self.functions, self.imports, wanted)
     }
 }
 
