@@ -23,6 +23,7 @@ __all__ = [
     "delayed",
     "get_annotations",
     "is_dask_collection",
+    "memory",
     "persist",
     "show_versions",
     "tokenize",

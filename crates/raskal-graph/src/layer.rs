@@ -19,6 +19,9 @@ pub struct Layer {
     pub edges: Vec<Edge>,
     /// Which slots run the tasks.
     pub class: SlotClass,
+    /// Whether a task is to run as soon as its inputs are there, before others that came earlier in the order: it is
+    /// cheap, and what it leaves is no larger than what it frees.
+    pub eager: bool,
     /// What users asked of the tasks.
     pub annotations: Annotations,
     /// What users asked of single tasks, in layers whose tasks differ (graphs drawn by hand).
@@ -53,6 +56,7 @@ impl Layer {
             shape,
             edges: Vec::new(),
             class: SlotClass::Python,
+            eager: false,
             annotations: Annotations::default(),
             singled_out: None,
         }
@@ -76,6 +80,12 @@ impl Layer {
     /// Chooses the slots that run the tasks.
     pub fn class(mut self, class: SlotClass) -> Layer {
         self.class = class;
+        self
+    }
+
+    /// Has the tasks run as soon as their inputs are there ([`Layer::eager`]).
+    pub fn eager(mut self, eager: bool) -> Layer {
+        self.eager = eager;
         self
     }
 

@@ -2,7 +2,7 @@
 //!
 //! Depth first from the wanted tasks: a task's inputs directly before it, and one wanted task finished before the next
 //! is begun, so that values are used and released soon after they are made. Culling comes with it: what is not reached
-//! is not listed. Pure; linear in tasks and edges.
+//! is not listed. Tasks of eager layers come directly behind the last of their inputs. Pure; linear in tasks and edges.
 
 use crate::Graph;
 
@@ -37,6 +37,23 @@ pub fn order(graph: &Graph, wanted: &[u32]) -> Vec<u32> {
             }
         }
     }
+    if graph.layers().iter().any(|layer| layer.eager) { hasten(graph, ordered) } else { ordered }
+}
+
+/// Moves the tasks of eager layers behind the last of their inputs.
+fn hasten(graph: &Graph, ordered: Vec<u32>) -> Vec<u32> {
+    // Behind which place each task goes; those of one place stay in their order.
+    let mut behind = vec![0u32; graph.task_count() as usize];
+    let mut inputs = Vec::new();
+    for (place, &task) in ordered.iter().enumerate() {
+        inputs.clear();
+        if graph.layer(graph.locate(task).0).eager {
+            graph.predecessors(task, &mut inputs);
+        }
+        behind[task as usize] = inputs.iter().map(|&input| behind[input as usize]).max().unwrap_or(place as u32);
+    }
+    let mut ordered = ordered;
+    ordered.sort_by_key(|&task| behind[task as usize]);
     ordered
 }
 
@@ -55,6 +72,19 @@ mod tests {
         graph.add(Layer::new("total", vec![1]).edge(Edge::new(pair, EdgeMap::Tree { group: vec![2] }))).unwrap();
         let names: Vec<String> = order(&graph, &[6]).into_iter().map(|task| graph.key(task)).collect();
         insta::assert_snapshot!(names.join(" "), @"('load', 0) ('load', 1) ('pair', 0) ('load', 2) ('load', 3) ('pair', 1) ('total', 0)");
+    }
+
+    #[test]
+    fn eager_tasks_come_behind_their_inputs() {
+        let mut graph = Graph::new();
+        let load = graph.add(Layer::new("load", vec![2])).unwrap();
+        let split = Csr::from_rows([[0], [0], [1], [1]].iter().map(<[u32; 1]>::as_slice));
+        let split = Layer::new("split", vec![4]).eager(true).edge(Edge::new(load, EdgeMap::Explicit(split)));
+        let split = graph.add(split).unwrap();
+        let merge = Csr::from_rows([[0, 2], [1, 3]].iter().map(<[u32; 2]>::as_slice));
+        graph.add(Layer::new("merge", vec![2]).edge(Edge::new(split, EdgeMap::Explicit(merge)))).unwrap();
+        let names: Vec<String> = order(&graph, &[6, 7]).into_iter().map(|task| graph.key(task)).collect();
+        insta::assert_snapshot!(names.join(" "), @"('load', 0) ('split', 0) ('split', 1) ('load', 1) ('split', 2) ('split', 3) ('merge', 0) ('merge', 1)");
     }
 
     proptest! {

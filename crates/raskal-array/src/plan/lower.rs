@@ -3,6 +3,7 @@
 //! Start at [`plan`]. Each expression that is not computed inside another's kernel becomes a step (a reduction several).
 
 use super::fuse::{Fuse, identity, lane_of};
+use super::pieces::pieces;
 use super::share::kept;
 use super::{Plan, Step, Work};
 use crate::assemble::{Assemble, SourceAxis};
@@ -45,6 +46,7 @@ fn native(expr: &Expr, function: Arc<dyn Function>, inputs: Vec<(usize, EdgeMap)
         work: Work::Function(function),
         inputs,
         class: SlotClass::Native,
+        eager: false,
         block_bytes: expr.chunks().largest().iter().product::<usize>() * expr.dtype().size_bytes(),
         host_reason: None,
     }
@@ -62,10 +64,7 @@ impl Lowering<'_> {
             Op::Reduce { kind, arg, axes, keepdims, split_every } => {
                 self.reduce(expr, *kind, arg, axes, *keepdims, *split_every)?
             }
-            Op::Rechunk(arg) if !arg.is_generated() => {
-                let plan = Assemble::rechunk(arg.chunks(), expr.chunks(), expr.dtype().name());
-                self.assemble(expr, arg, plan)?
-            }
+            Op::Rechunk(arg) if !arg.is_generated() => self.rechunk(expr, arg)?,
             Op::Take { arg, axes } => {
                 let plan = Assemble::take(arg.chunks(), expr.chunks(), expr.dtype().name(), axes);
                 self.assemble(expr, arg, plan)?
@@ -179,9 +178,32 @@ impl Lowering<'_> {
         Ok(last)
     }
 
+    /// Each block read whole by whoever needs a part of it; or, where that would hold too much at once, blocks cut into the
+    /// pieces that go to different blocks, as soon as they are there.
+    fn rechunk(&mut self, expr: &Expr, arg: &Expr) -> Result<Step, Failure> {
+        let (chunks, dtype) = (expr.chunks(), expr.dtype().name());
+        let source = self.step(arg)?;
+        let Some(pieces) = pieces(arg.chunks(), chunks, expr.dtype().size_bytes()) else {
+            return self.assemble_step(expr, source, arg.chunks(), Assemble::rechunk(arg.chunks(), chunks, dtype));
+        };
+        let cut = Assemble::rechunk(arg.chunks(), &pieces, dtype);
+        let mut cut = self.assemble_step(expr, source, arg.chunks(), cut)?;
+        cut.prefix = format!("pieces-{}", expr.token());
+        cut.grid = pieces.numblocks();
+        cut.block_bytes = pieces.largest().iter().product::<usize>() * expr.dtype().size_bytes();
+        cut.eager = true;
+        self.steps.push(cut);
+        let cut = self.steps.len() - 1;
+        self.assemble_step(expr, cut, &pieces, Assemble::rechunk(&pieces, chunks, dtype))
+    }
+
     fn assemble(&mut self, expr: &Expr, arg: &Expr, plan: Assemble) -> Result<Step, Failure> {
         let source = self.step(arg)?;
-        let edge = plan.edge(&arg.chunks().numblocks());
+        self.assemble_step(expr, source, arg.chunks(), plan)
+    }
+
+    fn assemble_step(&self, expr: &Expr, source: usize, blocks: &Chunks, plan: Assemble) -> Result<Step, Failure> {
+        let edge = plan.edge(&blocks.numblocks());
         if expr.dtype().native().is_ok() {
             return Ok(native(expr, Arc::new(plan), vec![(source, edge)]));
         }

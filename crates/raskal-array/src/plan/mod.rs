@@ -7,6 +7,7 @@
 pub mod explain;
 mod fuse;
 mod lower;
+mod pieces;
 mod share;
 
 use crate::expr::Expr;
@@ -36,6 +37,8 @@ pub struct Step {
     pub inputs: Vec<(usize, EdgeMap)>,
     /// Which slots run its tasks.
     pub class: SlotClass,
+    /// Whether its tasks run as soon as their inputs are there.
+    pub eager: bool,
     /// Bytes that its largest task gives.
     pub block_bytes: usize,
     /// Why it runs in the host language, if it does.
@@ -71,7 +74,8 @@ impl Plan {
                 (Some(known), _) => known,
                 (None, Work::Source(source)) => source.add(builder, &step.grid)?,
                 (None, Work::Function(function)) => {
-                    let mut layer = Layer::new(step.prefix.clone(), step.grid.clone()).class(step.class);
+                    let mut layer = Layer::new(step.prefix.clone(), step.grid.clone());
+                    layer = layer.class(step.class).eager(step.eager);
                     for (source, map) in &step.inputs {
                         layer = layer.edge(Edge::new(layers[*source], map.clone()));
                     }
