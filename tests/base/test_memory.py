@@ -94,3 +94,17 @@ def test_the_process_stays_near_its_budget() -> None:
     run = subprocess.run([sys.executable, "-c", PEAK], env=environment, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
     assert float(run.stdout) < 1.5
+
+
+def test_rechunking_between_rows_and_columns_writes_each_byte_once_at_most(tmp_path: Path) -> None:
+    import raskal.array as da
+
+    with raskal.config.set({"memory-limit": 20 * MB, "temporary-directory": str(tmp_path)}):
+        before = raskal.memory.usage()["spilled_bytes"]
+        rows = da.arange(3200 * 3200, chunks=3200 * 100).reshape(3200, 3200).map_blocks(np.negative)
+        columns = rows.rechunk((3200, 100))
+        found = columns.map_blocks(lambda block: block[::1000].sum(axis=0, keepdims=True), chunks=((1,), (100,) * 32))
+        expected = -np.arange(3200 * 3200).reshape(3200, 3200)[::1000].sum(axis=0)
+        assert np.array_equal(found.compute()[0], expected)
+        spilled = raskal.memory.usage()["spilled_bytes"] - before
+    assert 40 * MB < spilled <= rows.nbytes
