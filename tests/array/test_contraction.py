@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from helpers import same
@@ -26,15 +28,15 @@ def test_products_of_matrices_and_vectors(chunks):
 
 
 def test_a_transposed_operand_needs_no_layer_and_no_copy():
-    x = da.from_array(A, chunks=3)
-    plan = x.dot(x.T).explain()
-    assert "plan: 2 layers" in plan
-    assert "b = 0, block (j, *)" in plan
+    x, y = da.from_array(A, chunks=3), da.from_array(A[::-1].copy(), chunks=3)
+    plan = x.dot(y.T).explain()
+    assert "plan: 3 layers" in plan
+    assert "b = 1, block (j, *)" in plan
 
 
 def test_one_task_takes_all_blocks_of_a_result():
-    x = da.from_array(A, chunks=(2, 2))
-    assert "tensordot (3, 3) = 9 tasks" in x.dot(x.T).explain()
+    x, y = da.from_array(A, chunks=(2, 2)), da.from_array(B, chunks=(2, 2))
+    assert "tensordot (3, 3) = 9 tasks" in x.dot(y).explain()
 
 
 def test_products_over_several_axes_and_stacks():
@@ -65,3 +67,20 @@ def test_the_main_job():
     values = x.compute()
     same(y, values.dot(values.T) - values.mean(axis=0))
     same(y.sum(axis=0), (values.dot(values.T) - values.mean(axis=0)).sum(axis=0), rtol=1e-9)
+
+
+@pytest.mark.parametrize("dtype", ["f8", "f4", "i8", "c16"])
+@pytest.mark.parametrize("chunks", [(3, 4), ((5, 1, 3), (2, 9)), (9, 2), (1, 11)])
+def test_the_product_with_its_own_transpose_is_computed_by_half(dtype: str, chunks: Any) -> None:
+    values = (np.random.default_rng(3).integers(-9, 9, (9, 11)) * (1 + 2j if dtype == "c16" else 1)).astype(dtype)
+    x = da.from_array(values, chunks=chunks)
+    for found, expected in [(x.dot(x.T), values.dot(values.T)), (x.T @ x, values.T @ values)]:
+        blocks = found.numblocks[0]
+        tasks = f"half ({blocks * (blocks + 1) // 2},)"
+        assert (tasks in found.explain()) == (blocks > 1)
+        assert found.compute().dtype == expected.dtype
+        assert np.array_equal(found.compute(), expected)
+        assert np.array_equal(found[-1:, :1].compute(), expected[-1:, :1])
+        assert np.array_equal((found - x.sum()).compute(), expected - values.sum())
+    same(x.dot((x + 1).T), values.dot((values + 1).T))
+    assert "half" not in x.dot((x + 1).T).explain()

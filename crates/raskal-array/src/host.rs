@@ -41,6 +41,11 @@ pub trait HostKernel: Send + Sync + 'static {
         false
     }
 
+    /// Whether it is a matrix product. That of an array with its own transpose is symmetric: half of it is enough.
+    fn is_product(&self) -> bool {
+        false
+    }
+
     /// Which slots run the tasks.
     fn class(&self) -> SlotClass {
         SlotClass::Python

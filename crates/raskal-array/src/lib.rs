@@ -63,5 +63,6 @@ pub fn register(registry: &mut FunctionRegistry) {
     registry.register(reduce::combine::CODEC, reduce::combine::Combine::decode);
     registry.register(assemble::CODEC, assemble::Assemble::decode);
     registry.register(blocks::RESHAPE_CODEC, blocks::ReshapeBlocks::decode);
+    registry.register(blocks::MIRROR_CODEC, blocks::Mirror::decode);
     registry.register(blocks::PASS_CODEC, blocks::Pass::decode);
 }

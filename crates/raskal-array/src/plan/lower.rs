@@ -7,7 +7,7 @@ use super::pieces::pieces;
 use super::share::kept;
 use super::{Plan, Step, Work};
 use crate::assemble::{Assemble, SourceAxis};
-use crate::blocks::{Pass, ReshapeBlocks};
+use crate::blocks::{Mirror, Pass, ReshapeBlocks};
 use crate::chunks::Chunks;
 use crate::dtype::{Lane, is_complex};
 use crate::expr::{Expr, HostBlocks, HostInput, Op, ViewAxis};
@@ -266,12 +266,70 @@ impl Lowering<'_> {
             edges.push((source, map));
             transposed.push(turned.map(|(_, _, order)| order));
         }
+        let symmetric = kernel.is_product() && is_symmetric(expr, &edges);
+        let half = symmetric.then(|| half(expr, &mut edges, &self.steps)).flatten();
         let function = kernel.function(&transposed)?;
         let mut step = native(expr, function, edges);
         step.class = kernel.class();
         step.host_reason = (step.class == SlotClass::Python).then(|| kernel.reason());
-        Ok(step)
+        let Some((grid, mirror)) = half else { return Ok(step) };
+        step.prefix = format!("half-{}", expr.token());
+        step.grid = grid;
+        self.steps.push(step);
+        Ok(native(expr, Arc::new(Mirror), vec![(self.steps.len() - 1, mirror)]))
     }
+}
+
+/// Whether a product reads, for block (i, j), the blocks that it reads for block (j, i), with its operands exchanged.
+fn is_symmetric(expr: &Expr, edges: &[(usize, EdgeMap)]) -> bool {
+    let [(left, EdgeMap::BlockMap { axes: rows }), (right, EdgeMap::BlockMap { axes: columns })] = edges else {
+        return false;
+    };
+    let exchanged = |(row, column): (&Axis, &Axis)| match (row, column) {
+        (Axis::Same(0), Axis::Same(1)) => true,
+        (row, column) => row == column && !matches!(row, Axis::Same(_) | Axis::Moved(..)),
+    };
+    let chunks = expr.chunks();
+    left == right
+        && expr.ndim() == 2
+        && expr.dtype().native().is_ok()
+        && chunks.axis(0) == chunks.axis(1)
+        && chunks.axis(0).len() > 1
+        && rows.len() == columns.len()
+        && rows.iter().zip(columns).all(exchanged)
+}
+
+/// The most dependencies of half a product that are listed one by one.
+const LISTED_MAX: u64 = 1 << 24;
+
+/// Keeps of the tasks of a symmetric product those on and above the diagonal: their grid, and the dependency on them of the
+/// whole. `edges` become those of the half. None, and nothing changed, if they were too many to list.
+fn half(expr: &Expr, edges: &mut [(usize, EdgeMap)], steps: &[Step]) -> Option<(Vec<u32>, EdgeMap)> {
+    let extent = expr.chunks().axis(0).len() as u32;
+    let blocks: u64 =
+        edges.iter().map(|(source, _)| steps[*source].grid.iter().map(|&n| u64::from(n)).product::<u64>()).sum();
+    // Each row of blocks is read with every other.
+    if blocks * u64::from(extent) > LISTED_MAX {
+        return None;
+    }
+    for (source, map) in edges.iter_mut() {
+        let source = &steps[*source].grid;
+        let mut rows = Csr::default();
+        let mut blocks = Vec::new();
+        for row in 0..extent {
+            for column in row..extent {
+                blocks.clear();
+                map.predecessors(&[extent, extent], row * extent + column, source, |block| blocks.push(block));
+                rows.push(&blocks);
+            }
+        }
+        *map = EdgeMap::Explicit(rows);
+    }
+    let mut rows = Csr::default();
+    for row in 0..extent {
+        (0..extent).for_each(|column| rows.push(&[Mirror::half(extent, row, column)]));
+    }
+    Some((vec![extent * (extent + 1) / 2], EdgeMap::Explicit(rows)))
 }
 
 fn by_host(mut step: Step, expr: &Expr) -> Step {

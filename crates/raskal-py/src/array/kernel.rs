@@ -38,6 +38,11 @@ impl HostKernel for PyKernel {
         self.transposable
     }
 
+    fn is_product(&self) -> bool {
+        // Products are what takes transposed blocks.
+        self.transposable
+    }
+
     fn reason(&self) -> String {
         self.reason.clone()
     }
