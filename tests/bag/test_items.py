@@ -252,3 +252,9 @@ def test_items_convert_and_apply():
     assert (total.to_delayed() + 1).compute() == 11
     assert db.Item.from_delayed(raskal.delayed(3)).apply(str).compute() == "3"
     assert total.persist().compute() == 10
+
+
+def test_differences_are_told():
+    db.assert_eq(db.range(3, 2).sum(), 3)
+    with pytest.raises(AssertionError, match=r"\[0, 1, 2\] is not \[0, 1\]"):
+        db.assert_eq(db.range(3, 2), [0, 1])

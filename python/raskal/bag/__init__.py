@@ -14,12 +14,14 @@ from raskal.bag.outputs import to_avro, to_textfiles
 from raskal.bag.sources import concat, from_delayed, from_sequence, from_url
 from raskal.bag.sources import range_ as range
 from raskal.bag.sources import zip_ as zip
+from raskal.bag.testing import assert_eq
 from raskal.bag.text import read_text
 from raskal.base import compute
 
 __all__ = [
     "Bag",
     "Item",
+    "assert_eq",
     "compute",
     "concat",
     "from_delayed",

@@ -17,6 +17,7 @@ from raskal.bag import hashing, spill
 from raskal.bag.layer import SINGLE, Layer, Node, lower
 from raskal.bag.steps import as_key
 from raskal.base import ProgramBuilder
+from raskal.tokenize import tokenize
 
 if TYPE_CHECKING:
     from raskal.bag.collection import Bag
@@ -107,6 +108,18 @@ class _Groups(Node):
         return lower(self.by_tasks if use_tasks else self.on_disk or self.by_tasks, builder)
 
 
+class _Folder(Node):
+    """The folder of one computation's files; it belongs to the program, and goes with it."""
+
+    def __init__(self, node: Node, grouper: Any, count: int) -> None:
+        self.shape = [1]
+        self.prefix = f"groupby-folder-{tokenize(node.prefix, grouper, count)}"
+
+    def add(self, builder: ProgramBuilder, sources: list[int]) -> int:
+        """Add the layer; see `Node.add`."""
+        return builder.add_objects(self.prefix, [spill.Folder()])
+
+
 def _through_tasks(node: Node, grouper: Any, count: int) -> Node:
     split = Layer("groupby-split", [grouper, count], [node.count], [(node, "one")], partial(_split, grouper, count))
     if count == 1:
@@ -118,13 +131,10 @@ def _through_tasks(node: Node, grouper: Any, count: int) -> Node:
 
 
 def _through_disk(node: Node, grouper: Any, count: int) -> Node:
-    folder = Layer("groupby-folder", [node.prefix, grouper, count], [1], [], spill.make_folder, settle=False)
+    folder = _Folder(node, grouper, count)
     inputs = [(node, "one"), (folder, SINGLE)]
     written = Layer("groupby-write", [grouper, count], [node.count], inputs, partial(_write, grouper, count))
-    call = partial(_read, node.count)
-    # The folder is an input of the readers too: it is removed when the last of them has let it go.
-    read = [(written, "all"), (folder, SINGLE)]
-    return Layer("groupby-disk", count, [count], read, call)
+    return Layer("groupby-disk", count, [count], [(written, "all")], _read)
 
 
 def _grouped(grouper: Any, items: Iterable[Any]) -> dict[Any, list[Any]]:
@@ -179,12 +189,9 @@ def _collect(_: Any, *parts: Any) -> Iterator[tuple[Any, list[Any]]]:
 
 
 def _write(grouper: Any, count: int, coordinates: tuple[int, ...], part: Iterable[Any], folder: Any) -> Any:
-    path = folder.path
-    # An error's traceback holds this frame, and must not hold the folder with it.
-    del folder
     items = iter(part)
     all_marks: frozenset[str] = frozenset()
-    with spill.Writer(path, coordinates[0], count) as writer:
+    with spill.Writer(folder.path, coordinates[0], count) as writer:
         while batch := list(islice(items, _ITEMS)):
             parts, marks = _dealt(_grouped(grouper, batch), count)
             all_marks |= marks
@@ -192,9 +199,7 @@ def _write(grouper: Any, count: int, coordinates: tuple[int, ...], part: Iterabl
     return writer.index, all_marks
 
 
-def _read(count: int, coordinates: tuple[int, ...], *inputs: Any) -> Iterator[tuple[Any, list[Any]]]:
-    written = inputs[:count]
-    del inputs
+def _read(coordinates: tuple[int, ...], *written: Any) -> Iterator[tuple[Any, list[Any]]]:
     hashing.check(marks for _, marks in written)
     merged: dict[Any, list[Any]] = {}
     for index, _ in written:

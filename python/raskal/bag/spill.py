@@ -1,7 +1,7 @@
 """Temporary files of a shuffle: one for each partition that is read, with the parts of all partitions that are made.
 
-Start at `Writer` and `read`. A file gets its name when it is whole; each part has a checksum. The folder is made by the
-first task of a shuffle and removed with the last reference to it, whether the shuffle ended well or not.
+Start at `Writer` and `read`. A file gets its name when it is whole; each part has a checksum. The folder is
+removed with the computation, whether that ended well or not.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import os
 import pickle
 import shutil
 import tempfile
+import uuid
 import weakref
 import zlib
 from collections.abc import Iterator
@@ -20,29 +21,32 @@ import cloudpickle
 
 from raskal import config
 
-__all__ = ["Folder", "Writer", "make_folder", "read"]
+__all__ = ["Folder", "Writer", "read"]
 
 # Where each part lies: file, then for each partition made (offset, length, checksum) of its pieces.
 Index = tuple[str, list[list[tuple[int, int, int]]]]
 
 
 class Folder:
-    """A folder that is removed with the object that made it."""
+    """A folder for one computation, which is removed with the object that stands for it.
+
+    It is made by the first who writes to it. Other processes get its path, and leave removing it to this one.
+    """
 
     def __init__(self) -> None:
-        parent = config.get("temporary-directory", None)
-        if parent is not None:
-            os.makedirs(parent, exist_ok=True)
-        self.path = tempfile.mkdtemp(prefix=f"raskal-groupby-{os.getpid()}-", dir=parent)
+        parent = config.get("temporary-directory", None) or tempfile.gettempdir()
+        self.path = os.path.join(os.path.abspath(parent), f"raskal-groupby-{os.getpid()}-{uuid.uuid4().hex}")
         self._remove = weakref.finalize(self, shutil.rmtree, self.path, ignore_errors=True)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        raise TypeError("the files of a shuffle stay in the process that made them\nhint: use groupby(shuffle='tasks')")
+        return _Elsewhere, (self.path,)
 
 
-def make_folder(_: Any) -> Folder:
-    """The folder of one shuffle."""
-    return Folder()
+class _Elsewhere:
+    """A folder of another process."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
 
 
 class Writer:
@@ -61,6 +65,8 @@ class Writer:
         self.index: Index = (self._path, self._places)
 
     def __enter__(self) -> Writer:
+        # Only its owner may read the folder: the data may be private, and what is in it is unpickled.
+        os.makedirs(os.path.dirname(self._path), mode=0o700, exist_ok=True)
         self._file = open(f"{self._path}.part", "wb", buffering=1 << 20)
         return self
 
