@@ -32,25 +32,13 @@ from numpy import (
 
 from raskal.array import fft, image, lib, linalg, ma, overlap, random, stats
 from raskal.array.arg import argmax, argmin, nanargmax, nanargmin
-from raskal.array.assorted import (
-    apply_along_axis,
-    apply_over_axes,
-    choose,
-    fromfunction,
-    ndim,
-    piecewise,
-    ravel_multi_index,
-    reshape_blockwise,
-    result_type,
-    select,
-    shape,
-    unravel_index,
-)
+from raskal.array.assorted import apply_along_axis, apply_over_axes, choose, ndim, piecewise, result_type, select, shape
 from raskal.array.blockwise import blockwise, unify_chunks
 from raskal.array.calculus import average, coarsen, corrcoef, cov, diff, ediff1d, gradient
 from raskal.array.chunks import normalize_chunks
 from raskal.array.collection import Array
 from raskal.array.contraction import dot, matmul, tensordot
+from raskal.array.coordinates import fromfunction, ravel_multi_index, unravel_index
 from raskal.array.creation import (
     arange,
     array,
@@ -85,8 +73,10 @@ from raskal.array.diagonal import (
     triu_indices,
     triu_indices_from,
 )
+from raskal.array.elementwise import *  # noqa: F403
+from raskal.array.elementwise import __all__ as _elementwise
 from raskal.array.gufunc import apply_gufunc, as_gufunc, gufunc
-from raskal.array.histogram import bincount, histogram, histogram2d, histogramdd, isin, union1d, unique
+from raskal.array.histogram import histogram, histogram2d, histogramdd
 from raskal.array.join import append, block, concatenate, dstack, hstack, stack, vstack
 from raskal.array.kinds import register_chunk_type
 from raskal.array.map_blocks import map_blocks
@@ -102,14 +92,16 @@ from raskal.array.order import (
     searchsorted,
     topk,
 )
-from raskal.array.overlap import map_overlap, push
+from raskal.array.overlap import map_overlap
 from raskal.array.products import einsum, outer, vdot
 from raskal.array.rearrange import delete, insert, pad, repeat, roll, shuffle, tile
 from raskal.array.rechunk import rechunk
 from raskal.array.reduction import reduction
 from raskal.array.reductions import *  # noqa: F403
 from raskal.array.reductions import __all__ as _reductions
+from raskal.array.reinterpret import reshape_blockwise
 from raskal.array.selection import argwhere, compress, extract, flatnonzero, nonzero
+from raskal.array.sets import bincount, isin, union1d, unique
 from raskal.array.shape import (
     atleast_1d,
     atleast_2d,
@@ -135,6 +127,7 @@ from raskal.array.standard import __all__ as _standard
 from raskal.array.storage import from_npy_stack, from_zarr, store, to_hdf5, to_npy_stack, to_zarr
 from raskal.array.ufunc import *  # noqa: F403
 from raskal.array.ufunc import __all__ as _ufuncs
+from raskal.array.windows import push
 from raskal.base import compute
 
 import raskal.array.methods  # noqa: F401, isort: skip
@@ -303,6 +296,7 @@ __all__ = [
     "vstack",
     "zeros",
     "zeros_like",
+    *_elementwise,
     *_reductions,
     *_standard,
     *_ufuncs,

@@ -46,7 +46,7 @@ def assigned(x: Array, key: Any, value: Any) -> Array:
 
 
 def _by_mask(x: Array, entries: list[Any], lazy: list[Array], value: Array) -> Array:
-    from raskal.array.ufunc import where
+    from raskal.array.elementwise import where
 
     (mask,) = lazy if len(lazy) == 1 else (lazy[0],)
     if len(lazy) > 1 or mask.dtype.kind != "b":
@@ -70,8 +70,8 @@ def _by_mask(x: Array, entries: list[Any], lazy: list[Array], value: Array) -> A
 
 def _by_axes(x: Array, entries: list[Any], value: Array) -> Array:
     """Integers, slices and one list: each axis has its own list of what goes where."""
+    from raskal.array.elementwise import where
     from raskal.array.shape import gather
-    from raskal.array.ufunc import where
 
     sources: list[np.ndarray[Any, Any]] = []
     kept: list[int] = []

@@ -207,7 +207,7 @@ def linspace(
     index = Array(ArrayExpr.index(0, normalize_chunks(chunks, (num,), dtype=dtype)))
     values = index * float(step) + float(start) if spaces > 0 else index + float(start)
     if endpoint and num > 1:
-        from raskal.array.ufunc import where
+        from raskal.array.elementwise import where
 
         values = where(index == num - 1, float(stop), values)
     if dtype.kind in "iu":

@@ -13,10 +13,10 @@ from raskal._raskal import ArrayExpr
 from raskal.array.chunks import normalize_chunks
 from raskal.array.collection import Array
 from raskal.array.creation import asarray, eye, zeros
+from raskal.array.elementwise import where
 from raskal.array.points import points
 from raskal.array.rearrange import pad, split_lengths
 from raskal.array.shape import normalize_axis
-from raskal.array.ufunc import where
 
 
 def tri(

@@ -118,7 +118,7 @@ def _frequencies(n: int, d: float, chunks: Any, half: bool) -> Array:
     lengths = normalize_chunks(chunks, (count,), dtype=float)
     index = Array(ArrayExpr.index(0, lengths))
     if not half:
-        from raskal.array.ufunc import where
+        from raskal.array.elementwise import where
 
         index = where(index < (n + 1) // 2, index, index - n)
     return index / (n * d)

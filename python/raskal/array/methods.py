@@ -12,17 +12,18 @@ from raskal.array.collection import Array
 #: The methods by the module that their functions are in.
 METHODS = {
     "arg": "argmin argmax",
-    "assorted": "choose view",
+    "assorted": "choose",
     "contraction": "dot",
     "cumulative": "cumsum cumprod",
     "diagonal": "trace",
     "order": "topk argtopk",
     "rearrange": "repeat shuffle",
+    "reinterpret": "view",
     "reductions": "sum prod mean var std min max any all moment",
     "selection": "nonzero",
     "shape": "squeeze swapaxes ravel flatten",
     "storage": "store to_zarr to_hdf5 to_npy_stack",
-    "ufunc": "clip round",
+    "elementwise": "clip round",
 }
 for _module, _names in METHODS.items():
     for _name in _names.split():

@@ -261,7 +261,8 @@ def nanvar(
     -------
     Array
     """
-    from raskal.array.ufunc import where, written
+    from raskal.array.elementwise import where
+    from raskal.array.ufunc import written
 
     a = asarray(a) if dtype is None else asarray(a).astype(dtype)
     if a.dtype.kind not in "fc":

@@ -14,9 +14,9 @@ from raskal.array import ufunc
 from raskal.array.collection import Array
 from raskal.array.creation import asarray
 from raskal.array.cumulative import cumprod, cumsum
-from raskal.array.histogram import unique
 from raskal.array.host import every_block, on_blocks
 from raskal.array.join import concatenate
+from raskal.array.sets import unique
 from raskal.array.shape import normalize_axis, swapaxes, transpose
 
 #: Our function for each name of the standard that NumPy calls otherwise.

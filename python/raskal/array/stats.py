@@ -14,12 +14,12 @@ import numpy as np
 
 from raskal.array.collection import Array
 from raskal.array.creation import asarray
+from raskal.array.elementwise import where
 from raskal.array.host import elementwise
 from raskal.array.reductions import mean as _mean
 from raskal.array.reductions import moment as _moment
 from raskal.array.reductions import sum as _sum
 from raskal.array.reductions import var as _var
-from raskal.array.ufunc import where
 from raskal.delayed import delayed
 
 #: A statistic and the probability of one as extreme.

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from raskal.array.overlap import sliding_window_view
+from raskal.array.windows import sliding_window_view
 
 __all__ = ["sliding_window_view"]
