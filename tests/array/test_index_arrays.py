@@ -124,6 +124,7 @@ def test_lazy_masks_give_unknown_lengths():
     assert chosen.mean().compute() == a[a % 3 == 0].mean()
     assert chosen.std().compute() == pytest.approx(a[a % 3 == 0].std())
     assert chosen.max().compute() == a[a % 3 == 0].max()
+    np.testing.assert_array_equal(da.full_like(chosen, 7).compute(), np.full(8, 7))
     same(chosen.compute_chunk_sizes(), a[a % 3 == 0])
     assert chosen.shape == (8,)
     assert "lengths" in x[x > 100].explain() or "length" in x[x > 100].explain()

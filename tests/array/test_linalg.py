@@ -141,3 +141,13 @@ def test_sums_over_several_axes_of_a_transposed_operand_pair_the_right_blocks():
     x, y = da.from_array(a, chunks=(1, 2, 2)), da.from_array(b, chunks=(2, 2, 1))
     same(da.tensordot(x, y, axes=((1, 2), (1, 0))), np.tensordot(a, b, axes=((1, 2), (1, 0))))
     same(da.tensordot(x.transpose(2, 0, 1), y, axes=((2, 0), (1, 0))), np.tensordot(a, b, axes=((1, 2), (1, 0))))
+
+
+def test_few_rows_of_unknown_number_are_decomposed():
+    x = da.from_array(TALL, chunks=(6, 4))
+    some = x[x[:, 0] > np.sort(TALL[:, 0])[-3]]
+    kept = TALL[TALL[:, 0] > np.sort(TALL[:, 0])[-3]]
+    q, r = da.linalg.qr(some)
+    np.testing.assert_allclose(q.compute() @ r.compute(), kept, atol=1e-12)
+    u, s, v = da.linalg.tsqr(some, compute_svd=True)
+    np.testing.assert_allclose((u.compute() * s.compute()) @ v.compute(), kept, atol=1e-12)

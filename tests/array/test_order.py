@@ -44,6 +44,12 @@ def test_percentiles_and_medians(x):
     same(da.nanmedian(x, axis=(0, 1), keepdims=True), np.nanmedian(A, axis=(0, 1), keepdims=True))
     with pytest.raises(NotImplementedError, match="hint: pass axis="):
         da.median(x)
+    weights = np.arange(1.0, 11.0)
+    for own in (weights, np.broadcast_to(weights, A.shape)):
+        same(
+            da.quantile(x, [0.3, 0.8], axis=1, method="inverted_cdf", weights=own),
+            np.quantile(A, [0.3, 0.8], axis=1, method="inverted_cdf", weights=own),
+        )
     with pytest.raises(ValueError, match="q must be between 0 and 1"):
         da.quantile(x, 1.5, axis=0)
 

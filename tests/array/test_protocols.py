@@ -182,6 +182,30 @@ def test_elements_are_masked_by_condition_and_assignment(x):
     )
 
 
+def test_arrays_are_assigned_to_masked_arrays(x):
+    x[x > 4] = np.ma.masked
+    expected = np.ma.masked_where(A > 4, A)
+    x[0, 1:3] = [70, 80]
+    expected[0, 1:3] = [70, 80]
+    x[2] = np.ma.array([1, 2, 3, 4], mask=[0, 1, 0, 0])
+    expected[2] = np.ma.array([1, 2, 3, 4], mask=[0, 1, 0, 0])
+    same_masked(x, expected)
+
+
+def test_sparse_blocks_stay_sparse():
+    sparse = pytest.importorskip("scipy.sparse")
+    a = A * (A % 2 == 0)
+    x = da.from_array(a, chunks=2).map_blocks(sparse.csr_array)
+    assert "blocks=csr_array" in repr(x)
+    found = x.compute()
+    assert sparse.issparse(found)
+    np.testing.assert_array_equal(found.toarray(), a)
+    np.testing.assert_array_equal(x[1:, [2, 0]].compute().toarray(), a[1:, [2, 0]])
+    np.testing.assert_array_equal(x.T.compute().toarray(), a.T)
+    np.testing.assert_array_equal(x.rechunk((3, 1)).compute().toarray(), a)
+    np.testing.assert_array_equal((x + x).compute().toarray(), 2 * a)
+
+
 def test_blocks_of_another_library_stay_what_they_are():
     class Tagged(np.ndarray):
         pass

@@ -27,7 +27,7 @@ def assigned(x: Array, key: Any, value: Any) -> Array:
     """
     from raskal.array.creation import asarray
 
-    if value is np.ma.masked or x._kind is not None or isinstance(value, np.ma.MaskedArray):
+    if value is np.ma.masked or (x._kind is not None and np.ndim(value) == 0):
         return _assigned_kind(x, key, value)
     value = asarray(value)
     if not np.can_cast(value.dtype, x.dtype, casting="unsafe"):
@@ -70,6 +70,7 @@ def _by_mask(x: Array, entries: list[Any], lazy: list[Array], value: Array) -> A
 
 def _by_axes(x: Array, entries: list[Any], value: Array) -> Array:
     """Integers, slices and one list: each axis has its own list of what goes where."""
+    from raskal.array.creation import asarray
     from raskal.array.elementwise import where
     from raskal.array.shape import gather
 
@@ -121,7 +122,12 @@ def _by_axes(x: Array, entries: list[Any], value: Array) -> Array:
             continue
         own = _along(source >= 0, axis, x)
         inside = own if inside is None else inside & own
-    return where(True if inside is None else inside, value, x)
+    inside = asarray(np.ones((1,) * x.ndim, bool)) if inside is None else inside
+    if x._kind is not None or value._kind is not None:
+        from raskal.array.ma import where as masked_where
+
+        return masked_where(inside, value, x)
+    return where(inside, value, x)
 
 
 def _list_goes_first(entries: list[Any]) -> int | None:

@@ -231,6 +231,11 @@ class Array(NDArrayOperatorsMixin, Collection):
         """Whether native kernels can't read the blocks."""
         return bool(self._unknown) or self._kind is not None
 
+    @property
+    def _by_hand(self) -> bool:
+        """Whether blocks are rearranged one by one: lengths are unknown, or NumPy's copies do not know their kind."""
+        return bool(self._unknown) or (self._kind is not None and not isinstance(self._kind, np.ndarray))
+
     def _replace(self, other: Array) -> Array:
         """Become another array of the same shape."""
         self._expr, self._unknown, self._kind = other._expr, other._unknown, other._kind
@@ -385,7 +390,7 @@ class Array(NDArrayOperatorsMixin, Collection):
         if len(axes) == 1 and (axes[0] is None or np.iterable(axes[0])):
             axes = () if axes[0] is None else tuple(axes[0])
         order = [int(axis) + self.ndim if axis < 0 else int(axis) for axis in axes] or list(range(self.ndim))[::-1]
-        if not self._unknown:
+        if not self._by_hand:
             return self._same_kind(self._expr.transpose(order))
         from raskal.array.opaque import transposed
 

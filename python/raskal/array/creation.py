@@ -94,6 +94,16 @@ zeros.__doc__ = "Zeros." + _SHAPE
 empty.__doc__ = "Zeros: memory that nobody wrote can't be shared between tasks." + _SHAPE
 
 
+class _FillLike:
+    """Makes blocks of one value in the shape of others."""
+
+    def __init__(self, value: Any, dtype: Any) -> None:
+        self.value, self.dtype = value, dtype
+
+    def __call__(self, coordinates: tuple[int, ...], block: Any) -> Any:
+        return np.full(block.shape, self.value, self.dtype)
+
+
 def full_like(
     a: Any,
     fill_value: Any,
@@ -119,9 +129,13 @@ def full_like(
     Array
     """
     a = asarray(a)
+    dtype = np.dtype(a.dtype if dtype is None else dtype)
+    if a._unknown and shape is None:
+        call = _FillLike(fill_value, dtype)
+        reason = "blocks of unknown lengths"
+        return on_blocks("full_like", call, [(a, list(range(a.ndim)))], a.chunks, dtype, reason)
     if chunks is None:
         chunks = a.chunks if shape is None else "auto"
-    dtype = a.dtype if dtype is None else dtype
     return full(a.shape if shape is None else shape, fill_value, dtype=dtype, chunks=chunks)
 
 

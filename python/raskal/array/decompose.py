@@ -82,10 +82,16 @@ def tsqr(data: Any, compute_svd: bool = False, _max_vchunk_size: int | None = No
     if not compute_svd:
         return q, r
     n, k = a.shape[1], q.shape[1]
+    small = k if k != k else min(k, n)
     dtype = r.dtype
-    shapes = [(k, min(k, n)), (min(k, n),), (min(k, n), n)]
+    shapes = [(k, small), (small,), (small, n)]
     u, s, v = _several("svd", _svd, [r], shapes, [dtype, dtype.type(0).real.dtype, dtype])
-    return q.dot(u), s, v
+    inputs: list[tuple[Array, Any]] = [(q, [0, -1]), (u, [-1, -1])]
+    return on_blocks("svd-u", _dot, inputs, [q.chunks[0], (small,)], dtype, "matrix product by NumPy's BLAS"), s, v
+
+
+def _dot(coordinates: tuple[int, ...], left: Any, right: Any) -> Any:
+    return left.dot(right)
 
 
 def _svd(block: Any) -> Any:
@@ -96,12 +102,12 @@ def _tall_qr(a: Array) -> tuple[Array, Array]:
     """Each block by itself, then the triangles of all blocks together: a block's q times its rows of the second q."""
     m, n = a.shape
     dtype = _float(a)
-    k = n if m != m else min(m, n)
+    k = min(m, n) if m == m and n == n else np.nan
     reason = "QR decomposition by NumPy"
     own = on_blocks("qr-blocks", _RowQr(), [(a, [0, -1])], [(1,) * a.numblocks[0]], np.dtype(object), reason)
     together = on_blocks("qr-merge", _MergeQr(), [(own, [None])], [], np.dtype(object), reason)
     q = on_blocks("qr-q", _RowProduct(), [(own, [0]), (together, [])], [a.chunks[0], (k,)], dtype, reason)
-    return q, on_blocks("qr-r", Output(1, dtype), [(together, [])], [(k if m == m else np.nan,), (n,)], dtype, reason)
+    return q, on_blocks("qr-r", Output(1, dtype), [(together, [])], [(k,), (n,)], dtype, reason)
 
 
 class _MergeQr:

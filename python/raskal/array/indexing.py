@@ -199,7 +199,7 @@ def taken(x: Array, axis: int, indices: np.ndarray[Any, Any]) -> Array:
     longest = max(x.chunks[axis]) or 1
     full, rest = divmod(len(indices), longest)
     lengths = [longest] * full + ([rest] if rest else []) or [0]
-    if x._unknown:
+    if x._by_hand:
         runs = np.stack([indices, np.ones_like(indices), np.ones_like(indices)], axis=1)
         return gathered(x, axis, runs, lengths)
     axes: list[Any] = [None] * x.ndim
@@ -209,7 +209,7 @@ def taken(x: Array, axis: int, indices: np.ndarray[Any, Any]) -> Array:
 
 def _basic(x: Array, entries: list[Any]) -> Array:
     """Integers, slices and new axes."""
-    if not x._unknown:
+    if not x._by_hand:
         return x._same_kind(x._expr.get(entries))
     axis = 0
     for entry in entries:

@@ -14,7 +14,7 @@ from raskal.array.collection import Array
 from raskal.array.creation import asarray
 from raskal.array.host import bounds, every_block, on_blocks
 from raskal.array.reduction import reduced_axes, tree
-from raskal.array.shape import normalize_axis
+from raskal.array.shape import broadcast_to, normalize_axis
 
 
 class _Top:
@@ -117,30 +117,43 @@ class _Quantile:
     def __init__(self, name: str, q: Any, axes: tuple[int, ...], keepdims: bool, kwargs: dict[str, Any]) -> None:
         self.name, self.q, self.axes, self.keepdims, self.kwargs = name, q, axes, keepdims, kwargs
 
-    def __call__(self, coordinates: tuple[int, ...], block: Any) -> Any:
+    def __call__(self, coordinates: tuple[int, ...], block: Any, weights: Any = None) -> Any:
         function = getattr(np, self.name)
         extra = () if self.q is None else (self.q,)
-        return function(block, *extra, axis=self.axes, keepdims=self.keepdims, **self.kwargs)
+        kwargs = self.kwargs if weights is None else {**self.kwargs, "weights": weights}
+        return function(block, *extra, axis=self.axes, keepdims=self.keepdims, **kwargs)
 
 
-def _quantile(name: str, a: Any, q: Any, axis: Any, keepdims: bool, kwargs: dict[str, Any]) -> Array:
+def _quantile(
+    name: str, a: Any, q: Any, axis: Any, keepdims: bool, kwargs: dict[str, Any], weights: Any = None
+) -> Array:
     """Exact quantiles: the reduced axes are one block."""
     a = asarray(a)
     axes = reduced_axes(a, axis)
     a = a.rechunk(dict.fromkeys(axes, -1))
+    if weights is not None:
+        weights = asarray(weights)
+        if weights.shape != a.shape:
+            if len(axes) != 1 or weights.shape != (a.shape[axes[0]],):
+                raise ValueError(f"weights of shape {weights.shape} fit neither {a.shape} nor axis {axis} of it")
+            weights = weights[tuple(slice(None) if place in axes else None for place in range(a.ndim))]
+            weights = broadcast_to(weights, a.shape)
+        weights = weights.rechunk(a.chunks)
     if q is not None:
         q = np.asarray(q)
         limit = 100 if "percentile" in name else 1
         if q.size and (q.min() < 0 or q.max() > limit):
             raise ValueError(f"q must be between 0 and {limit}, got {q}")
     call = _Quantile(name, q, axes, keepdims, kwargs)
-    dtype = np.asarray(call((), np.ones((1,) * a.ndim, a.dtype))).dtype
+    one = np.ones((1,) * a.ndim, a.dtype)
+    dtype = np.asarray(call((), one, None if weights is None else one)).dtype
     kept = [place for place in range(a.ndim) if keepdims or place not in axes]
     new = 0 if q is None else q.ndim
     chunks = [(length,) for length in (() if q is None else q.shape)]
     chunks += [(1,) if place in axes else a.chunks[place] for place in kept]
     blocks = [-1 if place in axes else kept.index(place) + new for place in range(a.ndim)]
-    return on_blocks(name, call, [(a, blocks)], chunks, dtype, f"no native kernel for {name}", meta=a._kind)
+    inputs = [(array, blocks) for array in (a, weights) if array is not None]
+    return on_blocks(name, call, inputs, chunks, dtype, f"no native kernel for {name}", meta=a._kind)
 
 
 def percentile(a: Any, q: Any, method: str = "linear", internal_method: str = "default", **kwargs: Any) -> Array:
@@ -194,10 +207,14 @@ def quantile(
         All by default.
     out : Array, optional
         Becomes the result.
-    overwrite_input, weights, interpolation
-        Must be unset.
+    overwrite_input : bool
+        Must be False.
     method : str
         As of `numpy.quantile`.
+    weights : array_like, optional
+        In the array's shape, or one for each element along the axis; the method must be ``"inverted_cdf"``.
+    interpolation : str, optional
+        The older name of ``method``.
     keepdims : bool
         Whether the axes stay, with length 1.
 
@@ -231,9 +248,7 @@ def _checked(
 
     if overwrite:
         raise ValueError("overwrite_input=True is not supported: blocks are shared\nhint: leave it out")
-    if weights is not None:
-        raise NotImplementedError(f"{name} with weights= is not supported\nhint: map_blocks over whole axes")
-    return written(_quantile(name, a, q, axis, keepdims, {"method": old or method}), out)
+    return written(_quantile(name, a, q, axis, keepdims, {"method": old or method}, weights), out)
 
 
 def _median(name: str, text: str) -> Callable[..., Array]:

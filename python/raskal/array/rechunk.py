@@ -29,6 +29,8 @@ def rechunked(x: Array, chunks: Any, limit: Any, balance: bool) -> Array:
         new = normalize_chunks(chunks, x.shape, limit, x.dtype, x.chunks)
         if balance:
             new = tuple(balanced(axis) for axis in new)
+        if x._by_hand:
+            return _by_hand(x, dict(enumerate(new)))
         return x._same_kind(x._expr.rechunk(new))
     entries = chunks if isinstance(chunks, tuple) else (chunks,) * x.ndim
     known = [axis for axis in range(x.ndim) if axis not in x._unknown]
@@ -44,7 +46,12 @@ def rechunked(x: Array, chunks: Any, limit: Any, balance: bool) -> Array:
     shape = tuple(x.shape[axis] for axis in known)
     previous = tuple(x.chunks[axis] for axis in known)
     new = normalize_chunks(tuple(entries[axis] for axis in known), shape, limit, x.dtype, previous)
-    for axis, lengths in zip(known, new, strict=True):
+    return _by_hand(x, dict(zip(known, new, strict=True)))
+
+
+def _by_hand(x: Array, new: dict[int, tuple[int, ...]]) -> Array:
+    """Other blocks along axes of known length, block by block."""
+    for axis, lengths in new.items():
         if lengths != x.chunks[axis]:
             x = gathered(x, axis, np.array([[0, 1, x.shape[axis]]]), lengths)
     return x
