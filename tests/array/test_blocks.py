@@ -190,5 +190,8 @@ def test_functions_run_on_the_workers_of_a_cluster():
         np.testing.assert_array_equal(x[[3, 0], [1, 5]].compute(), A[[3, 0], [1, 5]])
         np.testing.assert_array_equal(x.cumsum(axis=1).compute(), A.cumsum(axis=1))
         assert x.to_delayed()[0, 1].sum().compute() == A[:2, 3:].sum()
+        kept = (x + 1).persist()
+        np.testing.assert_array_equal((kept[1:] * 2).compute(), (A + 1)[1:] * 2)
+        np.testing.assert_array_equal(kept[kept > 5].persist().sum().compute(), (A + 1)[A + 1 > 5].sum())
         q, r = da.linalg.qr(x.rechunk((2, -1)))
         np.testing.assert_allclose((q @ r).compute(), A, atol=1e-12)

@@ -94,7 +94,7 @@ def _make(name: str, text: str) -> Callable[..., Array]:
         axes = reduced_axes(a, axis)
         if any(place in a._unknown for place in axes):
             raise ValueError(
-                f"Arg-reductions do not work with arrays of unknown chunk sizes: shape {a.shape}\n"
+                f"{name} needs known lengths to count places, the shape is {a.shape}\n"
                 "hint: call compute_chunk_sizes() first"
             )
         if any(a.shape[place] == 0 for place in axes):

@@ -97,7 +97,7 @@ def cumreduction(
     from raskal.array.ufunc import written
 
     if method not in ("sequential", "blelloch"):
-        raise ValueError(f"Invalid method for cumreduction: {method!r}\nhint: 'sequential' or 'blelloch'")
+        raise ValueError(f"unknown method {method!r}\nhint: 'sequential' or 'blelloch'")
     x = asarray(x)
     if axis is None:
         if x.ndim != 1:

@@ -183,7 +183,7 @@ def diag(v: Any, k: int = 0) -> Array:
     if v.ndim == 2:
         return diagonal(v, k)
     if v.ndim != 1:
-        raise ValueError(f"Array must be 1d or 2d only, got shape {v.shape}")
+        raise ValueError(f"diag takes a vector or a matrix, not shape {v.shape}")
     count = v.shape[0]
     square = where(eye(count, chunks=(v.chunks[0], v.chunks[0]), dtype=bool), v, v.dtype.type(0))
     if count == 0:

@@ -73,7 +73,7 @@ def _matrix_norm(x: Array, ord: Any, axes: Any, keepdims: bool) -> Array:
         return found if keepdims else found.squeeze(axis=tuple(axis % x.ndim for axis in axes))
     if ord in ("nuc", 2, -2):
         if x.ndim > 2:
-            raise NotImplementedError("SVD based norm not implemented for ndim > 2")
+            raise NotImplementedError(f"this norm needs a matrix, not shape {x.shape}\nhint: call compute() first")
         values = svd(x.rechunk({1: -1}) if x.numblocks[0] > 1 and x.numblocks[1] > 1 else x)[1][None]
         reduce = {"nuc": values.sum, 2: values.max, -2: values.min}[ord]
         found = reduce(keepdims=True)

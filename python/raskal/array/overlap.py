@@ -322,7 +322,9 @@ def map_overlap(
     if isinstance(func, Array):
         raise TypeError("map_overlap takes the function first\nhint: map_overlap(func, x, depth=1)")
     if not callable(func):
-        raise TypeError(f"`func` must be callable, got {type(func).__name__}\nhint: map_overlap(func, x, depth=1)")
+        raise TypeError(
+            f"map_overlap takes a function first, got {type(func).__name__}\nhint: map_overlap(func, x, depth=1)"
+        )
     places = [place for place, arg in enumerate(args) if isinstance(arg, Array)]
     if not places:
         raise TypeError("map_overlap needs at least one lazy array")

@@ -112,8 +112,8 @@ class _Source:
         chosen = self._draw("choice", (count,), size, chunks, kwargs, ("p",))
         if not replace and chosen.npartitions > 1:
             raise NotImplementedError(
-                f"replace=False is not currently supported for dask.array.choice with multi-chunk output arrays: "
-                f"chunks {chosen.chunks}\nhint: chunks=-1"
+                f"drawing without replacement needs a result of one block, its chunks are {chosen.chunks}"
+                f"\nhint: chunks=-1"
             )
         if not isinstance(population, Array):
             return chosen

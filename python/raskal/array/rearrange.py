@@ -221,7 +221,7 @@ def shuffle(x: Any, indexer: Sequence[Sequence[int]], axis: int, chunks: Any = "
     if np.isnan(x.shape[axis]):
         raise ValueError(f"shuffle needs a known length along axis {axis}\nhint: call compute_chunk_sizes() first")
     if not isinstance(indexer, list) or not all(isinstance(group, list) for group in indexer):
-        raise ValueError("indexer must be a list of lists of positional indices")
+        raise ValueError(f"shuffle takes a list of lists of whole numbers, got {type(indexer).__name__}")
     flat = np.concatenate([np.empty(0, np.int64), *(np.asarray(group, np.int64) for group in indexer)])
     if flat.size and (flat.max() >= x.shape[axis] or flat.min() < 0):
         wrong = flat.max() if flat.min() >= 0 else flat.min()

@@ -326,7 +326,7 @@ def moment(
     from raskal.array.ufunc import written
 
     if not isinstance(order, (int, np.integer)) or order < 0:
-        raise ValueError(f"Order must be an integer >= 0, got {order!r}")
+        raise ValueError(f"the order of a moment is a whole number that is not negative, got {order!r}")
     a = asarray(a)
     axes = reduced_axes(a, axis)
     dtype = np.dtype(dtype) if dtype is not None else np.var(np.ones(1, a.dtype)).dtype

@@ -79,10 +79,12 @@ def reshape_blockwise(x: Any, shape: Any, chunks: Any = None) -> Array:
         raise ValueError(f"cannot reshape an array of shape {x.shape} into {shape}: total sizes differ")
     if chunks is None:
         if len(shape) > x.ndim:
-            raise TypeError("Need to specify chunks if expanding dimensions.")
+            raise TypeError(f"{x.ndim} axes can't become {len(shape)} without chunks=\nhint: pass the result's chunks")
         if len(shape) == x.ndim:
             if shape != x.shape:
-                raise ValueError(f"Dimension mismatch: {x.shape} can't become {shape} block by block")
+                raise ValueError(
+                    f"shape {x.shape} can't become {shape} block by block\nhint: pass chunks=, or use reshape"
+                )
             return x
         groups = _merged_groups(x.shape, shape)
         chunks = tuple(

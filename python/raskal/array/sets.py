@@ -53,7 +53,7 @@ def bincount(x: Any, weights: Any = None, minlength: int = 0, split_every: Any =
     """
     x = asarray(x)
     if x.ndim != 1:
-        raise ValueError(f"Input array must be one dimensional. Try using x.ravel(); shape is {x.shape}")
+        raise ValueError(f"bincount takes one axis, not shape {x.shape}\nhint: ravel it")
     if minlength < 0:
         raise ValueError(f"minlength must not be negative, got {minlength}")
     inputs: list[tuple[Array, Any]] = [(x, [0])]
@@ -61,7 +61,9 @@ def bincount(x: Any, weights: Any = None, minlength: int = 0, split_every: Any =
     if weights is not None:
         weights = asarray(weights)
         if weights.chunks != x.chunks:
-            raise ValueError(f"Chunks of input array x and weights must match: {x.chunks} and {weights.chunks}")
+            raise ValueError(
+                f"weights are cut into {weights.chunks}, the array into {x.chunks}\nhint: rechunk them alike"
+            )
         inputs.append((weights, [0]))
         dtype = np.float64
     reason = "no native kernel for bincount"

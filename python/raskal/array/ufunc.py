@@ -229,7 +229,7 @@ class Ufunc:
 
     def __init__(self, ufunc: Any) -> None:
         if not (isinstance(ufunc, np.ufunc) or hasattr(ufunc, "nin")):
-            raise TypeError(f"must be an instance of `ufunc`, got `{type(ufunc).__name__}`")
+            raise TypeError(f"a ufunc is needed, got {type(ufunc).__name__}")
         self._ufunc = ufunc
         self.__name__ = self.__qualname__ = ufunc.__name__
         self.__doc__ = (
@@ -263,9 +263,9 @@ class Ufunc:
         from raskal.array.creation import asarray
 
         if self._ufunc.nin != 2:
-            raise ValueError("outer product only supported for binary functions")
+            raise ValueError(f"outer needs a function of two operands, {self.__name__} has {self._ufunc.nin}")
         if "out" in kwargs:
-            raise ValueError("`out` kwarg not supported\nhint: assign the result")
+            raise ValueError("outer takes no out=\nhint: assign the result")
         if not isinstance(A, Array) and not isinstance(B, Array):
             return self._ufunc.outer(A, B, **kwargs)
         left, right = asarray(A), asarray(B)
@@ -303,9 +303,7 @@ def frompyfunc(func: Callable[..., Any], nin: int, nout: int) -> Ufunc:
     Ufunc
     """
     if nout > 1:
-        raise NotImplementedError(
-            "frompyfunc with more than one output is not supported\nhint: one function per result"
-        )
+        raise NotImplementedError(f"frompyfunc with nout={nout} is not supported\nhint: one function for each result")
     return Ufunc(np.frompyfunc(func, nin, nout))
 
 
