@@ -23,22 +23,30 @@ def _add(parts: Any, axis: Any, keepdims: bool) -> Any:
 class _Histogram:
     """Counts the elements of a block in the bins between edges."""
 
-    def __init__(self, dims: int, edges: list[Any], weighted: bool, lazy: bool, dtype: Any) -> None:
+    def __init__(
+        self, dims: int, edges: list[Any], weighted: bool, lazy: bool, dtype: Any, even: tuple[int, Any] | None
+    ) -> None:
         self.dims, self.edges, self.weighted, self.lazy, self.dtype = dims, edges, weighted, lazy, dtype
+        #: Number and limits of equal bins, which NumPy finds without searching.
+        self.even = even
 
     def __call__(self, coordinates: tuple[int, ...], *blocks: Any) -> Any:
         rest = list(blocks)
         edges = [rest.pop()] if self.lazy else self.edges
         weights = rest.pop().ravel() if self.weighted else None
         samples = [np.asarray(block).ravel() for block in rest]
-        if self.dims == 1:
+        if self.even is not None:
+            counts = np.histogram(samples[0], *self.even, weights=weights)[0]
+        elif self.dims == 1:
             counts = np.histogram(samples[0], edges[0], weights=weights)[0]
         else:
             counts = np.histogramdd(samples, edges, weights=weights)[0]
         return counts.astype(self.dtype)[None]
 
 
-def _counted(samples: list[Array], edges: list[Any], weights: Array | None, lazy: Array | None) -> Array:
+def _counted(
+    samples: list[Array], edges: list[Any], weights: Array | None, lazy: Array | None, even: Any = None
+) -> Array:
     """Counts of samples (arrays cut alike) between edges."""
     first = samples[0]
     dims = len(samples)
@@ -53,7 +61,7 @@ def _counted(samples: list[Array], edges: list[Any], weights: Array | None, lazy
     if lazy is not None:
         inputs.append((lazy.rechunk(-1), [-1]))
     chunks = [(1,) * count, *((length,) for length in bins)]
-    call = _Histogram(dims, edges, weights is not None, lazy is not None, dtype)
+    call = _Histogram(dims, edges, weights is not None, lazy is not None, dtype, even)
     partial = on_blocks("histogram-partial", call, inputs, chunks, dtype, "no native kernel for histogram")
     return tree("histogram", partial, _add, _add, _add, (0,), False, dtype, None, "sums of histograms")
 
@@ -148,7 +156,8 @@ def histogram(
 
         return (counts / diff(lazy) / sum(counts) if density else counts), lazy
     edges = _edges(bins, range, "histogram")
-    counts = _counted([a], [edges], weights, None)
+    even = (int(bins), (edges[0], edges[-1])) if np.ndim(bins) == 0 else None
+    counts = _counted([a], [edges], weights, None, even)
     return (_density(counts, [edges]) if density else counts), edges
 
 

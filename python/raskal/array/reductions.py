@@ -53,6 +53,8 @@ def _reduce(
     wanted = None if dtype is None else np.dtype(dtype)
     if wanted is not None and wanted != a.dtype:
         a = a.astype(wanted)
+    if kind in ("nanmean", "nanvar", "nanstd"):
+        return written(_nan_moment(kind, a, axes, bool(keepdims), split_every, ddof), out)
     try:
         if a._opaque or isinstance(split_every, dict):
             raise NoKernel("blocks that native kernels do not know")
@@ -65,6 +67,22 @@ def _reduce(
     if wanted is not None and wanted != result.dtype:
         result = result.astype(wanted)
     return written(result, out)
+
+
+def _nan_moment(kind: str, a: Array, axes: tuple[int, ...], keepdims: bool, split_every: Any, ddof: Any) -> Array:
+    """The mean, variance or standard deviation of what is not missing."""
+    from raskal.array.elementwise import where
+
+    if a.dtype.kind not in "fc":
+        return _reduce(kind.removeprefix("nan"), a, axes, keepdims, split_every, None, ddof=ddof)
+    count = sum(~np.isnan(a), axes, None, keepdims, split_every)
+    if kind == "nanmean":
+        return (_reduce("nansum", a, axes, keepdims, split_every, None) / count).astype(a.dtype)
+    away = np.absolute(a - _nan_moment("nanmean", a, axes, True, split_every, 0))
+    left = count - ddof
+    total = _reduce("nansum", away * away, axes, keepdims, split_every, None)
+    var = where(left > 0, total / left, float("nan")).astype(away.dtype)
+    return var if kind == "nanvar" else np.sqrt(var)
 
 
 class Joint:
@@ -207,6 +225,9 @@ TABLE: dict[str, tuple[Callable[[str, str], Callable[..., Array]], str]] = {
     "nanprod": (_typed, "The product without missing values"),
     "nanmin": (_plain, "The smallest value, missing ones passed over"),
     "nanmax": (_plain, "The largest value, missing ones passed over"),
+    "nanmean": (_typed, "The mean without missing values"),
+    "nanvar": (_spread, "The variance without missing values"),
+    "nanstd": (_spread, "The standard deviation without missing values"),
 }
 
 globals().update({kind: make(kind, text) for kind, (make, text) in TABLE.items()})
@@ -215,87 +236,6 @@ mean: Callable[..., Array] = globals()["mean"]
 min: Callable[..., Array] = globals()["min"]
 max: Callable[..., Array] = globals()["max"]
 var: Callable[..., Array] = globals()["var"]
-
-
-def nanmean(
-    a: Any, axis: Any = None, dtype: Any = None, keepdims: bool = False, split_every: Any = None, out: Any = None
-) -> Array:
-    """The mean without missing values.
-
-    Parameters
-    ----------
-    a, axis, dtype, keepdims, split_every, out
-        As of `mean`.
-
-    Returns
-    -------
-    Array
-    """
-    from raskal.array.ufunc import written
-
-    a = asarray(a) if dtype is None else asarray(a).astype(dtype)
-    if a.dtype.kind not in "fc":
-        return mean(a, axis, None, keepdims, split_every, out)
-    total = _reduce("nansum", a, axis, keepdims, split_every, None)
-    count = sum(~np.isnan(a), axis, None, keepdims, split_every)
-    return written((total / count).astype(a.dtype), out)
-
-
-def nanvar(
-    a: Any,
-    axis: Any = None,
-    dtype: Any = None,
-    keepdims: bool = False,
-    ddof: Any = 0,
-    split_every: Any = None,
-    out: Any = None,
-) -> Array:
-    """The variance without missing values.
-
-    Parameters
-    ----------
-    a, axis, dtype, keepdims, ddof, split_every, out
-        As of `var`.
-
-    Returns
-    -------
-    Array
-    """
-    from raskal.array.elementwise import where
-    from raskal.array.ufunc import written
-
-    a = asarray(a) if dtype is None else asarray(a).astype(dtype)
-    if a.dtype.kind not in "fc":
-        return _reduce("var", a, axis, keepdims, split_every, out, ddof=ddof)
-    away = np.absolute(a - nanmean(a, axis, None, True, split_every))
-    count = sum(~np.isnan(a), axis, None, keepdims, split_every) - ddof
-    total = _reduce("nansum", away * away, axis, keepdims, split_every, None)
-    return written(where(count > 0, total / count, float("nan")).astype(away.dtype), out)
-
-
-def nanstd(
-    a: Any,
-    axis: Any = None,
-    dtype: Any = None,
-    keepdims: bool = False,
-    ddof: Any = 0,
-    split_every: Any = None,
-    out: Any = None,
-) -> Array:
-    """The standard deviation without missing values.
-
-    Parameters
-    ----------
-    a, axis, dtype, keepdims, ddof, split_every, out
-        As of `std`.
-
-    Returns
-    -------
-    Array
-    """
-    from raskal.array.ufunc import written
-
-    return written(np.sqrt(nanvar(a, axis, dtype, keepdims, ddof, split_every)), out)
 
 
 def moment(
@@ -376,4 +316,4 @@ def _true(block: Any) -> Any:
     return block.astype(bool)
 
 
-__all__ = [*TABLE, "count_nonzero", "moment", "nanmean", "nanstd", "nanvar", "ptp"]
+__all__ = [*TABLE, "count_nonzero", "moment", "ptp"]

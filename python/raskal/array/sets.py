@@ -81,10 +81,12 @@ def bincount(x: Any, weights: Any = None, minlength: int = 0, split_every: Any =
 class _Unique:
     """The values of a block, sorted, with where each comes first and how often."""
 
-    def __init__(self, limits: list[int]) -> None:
-        self.limits = limits
+    def __init__(self, limits: list[int], only_values: bool) -> None:
+        self.limits, self.only_values = limits, only_values
 
     def __call__(self, coordinates: tuple[int, ...], block: Any) -> Any:
+        if self.only_values:
+            return np.unique(block), None, None
         values, index, counts = np.unique(block, return_index=True, return_counts=True)
         return values, index + self.limits[coordinates[0]], counts
 
@@ -96,6 +98,9 @@ class _MergeUnique:
         self.part = part
 
     def __call__(self, coordinates: tuple[int, ...], *parts: Any) -> Any:
+        if parts[0][1] is None:
+            found = np.unique(np.concatenate([part[0] for part in parts]))
+            return (found, None, None) if self.part is None else found
         values, where = np.unique(np.concatenate([part[0] for part in parts]), return_inverse=True)
         index = np.full(len(values), np.iinfo(np.int64).max)
         np.minimum.at(index, where, np.concatenate([part[1] for part in parts]))
@@ -139,7 +144,9 @@ def unique(ar: Any, return_index: bool = False, return_inverse: bool = False, re
     limits = bounds(flat.chunks[0]) if not flat._unknown else [0] * (flat.npartitions + 1)
     reason = "the length depends on elements"
     nan = [(np.nan,) * flat.npartitions]
-    current = on_blocks("unique-partial", _Unique(limits), [(flat, [0])], nan, ar.dtype, reason)
+    current = on_blocks(
+        "unique-partial", _Unique(limits, not (return_index or return_counts)), [(flat, [0])], nan, ar.dtype, reason
+    )
     while current.npartitions > 16:
         count = -(-current.npartitions // 16)
         current = on_blocks(
