@@ -64,7 +64,7 @@ def _weak(value: Any) -> Any:
     return np.empty(0, value.dtype) if hasattr(value, "dtype") else value
 
 
-def clip(a: Any, min: Any = None, max: Any = None, *, out: Any = None) -> Any:
+def clip(a: Any, min: Any = None, max: Any = None, *, out: Any = None, a_min: Any = None, a_max: Any = None) -> Any:
     """Values below ``min`` raised to it, above ``max`` lowered to it.
 
     Parameters
@@ -74,11 +74,14 @@ def clip(a: Any, min: Any = None, max: Any = None, *, out: Any = None) -> Any:
         Limits; None is no limit.
     out : Array, optional
         Becomes the result.
+    a_min, a_max : array_like, optional
+        Other names of the limits.
 
     Returns
     -------
     Array
     """
+    min, max = a_min if min is None else min, a_max if max is None else max
     result = operand(a)
     if min is not None:
         result = apply_ufunc(np.maximum, result, min)

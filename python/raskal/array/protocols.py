@@ -21,6 +21,8 @@ REDUCTIONS = {
     np.logical_and: "all",
     np.logical_or: "any",
 }
+#: Functions of NumPy whose lazy form has another name.
+OTHER_NAMES = {"amax": "max", "amin": "min"}
 ACCUMULATIONS = {np.add: "cumsum", np.multiply: "cumprod"}
 
 
@@ -71,12 +73,21 @@ def array_function(func: Any, types: Any, args: Any, kwargs: Any) -> Any:
 
     if not all(issubclass(kind, (Array, np.ndarray, np.generic)) or is_known_type(kind) for kind in types):
         return NotImplemented
+    if func is np.size:
+        return _size(*args, **kwargs)
+    if func is np.copy:
+        return args[0].copy()
     for part in func.__module__.split(".")[1:]:
         module = getattr(module, part, module)
-    ours = getattr(module, func.__name__, None)
+    ours = getattr(module, OTHER_NAMES.get(func.__name__, func.__name__), None)
     if ours is None or ours is func or func.__name__ == "compute":
         raise NotImplementedError(
             f"numpy.{func.__name__} is not supported for lazy arrays\n"
             "hint: call compute() first, or map_blocks if blocks can be treated alone"
         )
     return ours(*args, **kwargs)
+
+
+def _size(a: Array, axis: Any = None) -> Any:
+    """Number of elements, or the length of an axis."""
+    return a.size if axis is None else a.shape[axis]
