@@ -95,6 +95,7 @@ def test_numpys_namespace_dispatches(x):
     same(np.broadcast_to(x, (2, 3, 4)), np.broadcast_to(A, (2, 3, 4)))
     same(np.einsum("ij->j", x), A.sum(axis=0))
     same(np.amax(x, axis=1), A.max(axis=1))
+    same(np.var(x, axis=0, correction=1), A.var(axis=0, ddof=1))
     same(np.clip(x, a_min=2, a_max=5), A.clip(2, 5))
     assert (np.size(x), np.size(x, 1), np.ndim(x)) == (12, 4, 2)
     with pytest.raises(NotImplementedError, match=r"numpy.kron is not supported.*\nhint"):

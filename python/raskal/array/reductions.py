@@ -196,11 +196,17 @@ def _spread(kind: str, text: str) -> Callable[..., Array]:
         ddof: Any = 0,
         split_every: Any = None,
         out: Any = None,
+        *,
+        correction: Any = None,
     ) -> Array:
+        ddof = ddof if correction is None else correction
         return _reduce(kind, a, axis, keepdims, split_every, out, dtype=dtype, ddof=ddof)
 
     return _named(
-        function, kind, text, "dtype : dtype, optional\n    ddof : int\n        What is taken off the divisor.\n    "
+        function,
+        kind,
+        text,
+        "dtype : dtype, optional\n    ddof, correction : int\n        What is taken off the divisor.\n    ",
     )
 
 
