@@ -29,6 +29,12 @@ def test_constants_have_their_type(dtype):
     same(da.ones_like(da.zeros((2, 3), dtype=dtype, chunks=2)), np.ones((2, 3), dtype))
 
 
+def test_negative_lengths_are_refused():
+    for make in (lambda: da.ones((-1, 2)), lambda: da.eye(-1), lambda: da.linspace(0, 1, -5)):
+        with pytest.raises(ValueError, match="negative dimensions"):
+            make()
+
+
 def test_constants_are_not_stored():
     assert "from_array" not in da.ones((4, 4), chunks=2).explain()
     assert (da.ones((4, 4), chunks=2) + 1).sum().explain().count("tasks of") == 2

@@ -60,6 +60,8 @@ def normalize_chunks(
     if any(length != length for length in shape):
         return _with_unknown(chunks, shape, limit, dtype, previous_chunks)
     shape = tuple(int(length) for length in shape)
+    if any(length < 0 for length in shape):
+        raise ValueError(f"negative dimensions are not allowed: shape {shape}")
     specs = _per_axis(chunks, shape)
     if previous_chunks is not None and any(isinstance(own, Integral) for own in previous_chunks):
         previous_chunks = normalize_chunks(tuple(previous_chunks), shape)
