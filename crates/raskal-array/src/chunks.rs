@@ -176,9 +176,6 @@ pub fn slice_lengths(lengths: &[usize], start: usize, step: i64, count: usize) -
 
 /// The coarsest lengths whose boundaries include all boundaries of `left` and `right`.
 pub fn common_lengths(left: &[usize], right: &[usize]) -> Vec<usize> {
-    if left == right {
-        return left.to_vec();
-    }
     let mut marks: Vec<usize> = bounds(left);
     marks.extend(bounds(right));
     marks.sort_unstable();

@@ -60,6 +60,9 @@ def _reduce(
             raise NoKernel("blocks that native kernels do not know")
         if ddof != int(ddof):
             raise NoKernel(f"no native kernel: ddof={ddof} that is no whole number")
+        if kind.startswith("nan"):
+            # Filling missing values joins empty blocks with others.
+            a = without_empty(a, range(a.ndim))
         split = None if split_every is None or split_every is False else int(split_every)
         result = Array(a._expr.reduce(kind, list(axes), bool(keepdims), split, int(ddof)))
     except NoKernel as error:

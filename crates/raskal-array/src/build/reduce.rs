@@ -62,8 +62,7 @@ impl Expr {
         let share = f64::from(split).powf(1.0 / axes.len().max(1) as f64);
         let split_every = ((share + 1e-9) as u32).max(2);
         let lengths = (0..self.ndim()).filter_map(|axis| match axes.contains(&axis) {
-            // Of what is reduced: filling missing values may have joined empty blocks with others.
-            false => Some(arg.chunks().axis(axis).to_vec()),
+            false => Some(self.chunks().axis(axis).to_vec()),
             true => keepdims.then(|| vec![1]),
         });
         let chunks = Chunks::new(lengths.collect());
