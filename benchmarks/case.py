@@ -14,7 +14,7 @@ from typing import Any
 
 from examples.make_data import Size
 
-MODULES = ("benchmarks.tasks", "benchmarks.cluster", "benchmarks.tables", "benchmarks.arrays")
+MODULES = ("benchmarks.tasks", "benchmarks.processes", "benchmarks.cluster", "benchmarks.tables", "benchmarks.arrays")
 
 
 class WrongAnswerError(Exception):

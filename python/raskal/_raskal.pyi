@@ -120,7 +120,7 @@ class Watcher:
 
 # ---- executor.rs
 
-def run_executor(threads: int) -> None:
+def run_executor(threads: int, returns: bool = False, slate: str | None = None) -> None:
     """Run the tasks that the node at the other end of the standard input sends."""
 
 # ---- export.rs
@@ -214,8 +214,12 @@ def compute_local(
     threads: int,
     update: _Update | None = None,
     recorder: Recorder | None = None,
+    processes: list[str] | None = None,
 ) -> list[Any]:
-    """Compute the wanted tasks on threads of this process (0: the calling one) and return their values, in order."""
+    """Compute the wanted tasks on threads of this process (0: the calling one) and return their values, in order.
+
+    `processes` is the command that starts an executor: each thread then has a process for the Python tasks.
+    """
 
 def persist_local(
     builder: ProgramBuilder,
@@ -223,6 +227,7 @@ def persist_local(
     threads: int,
     update: _Update | None = None,
     recorder: Recorder | None = None,
+    processes: list[str] | None = None,
 ) -> list[Persisted]:
     """Compute the tasks of each group and keep their values."""
 

@@ -14,7 +14,7 @@ from contextlib import nullcontext
 from typing import Any, Protocol
 from uuid import uuid4
 
-from raskal import config, memory
+from raskal import _processes, config, memory
 from raskal._blas import one_thread
 from raskal._raskal import Delayed, ProgramBuilder, compute_local, lower_delayed, persist_local, stop_engines
 from raskal.annotations import current as current_annotations
@@ -144,33 +144,39 @@ class _Gather:
         return self.finalize(list(values))
 
 
-def _threads(scheduler: Any, num_workers: int | None) -> int:
-    """Number of threads to run on; 0 is the calling thread alone."""
+_SCHEDULERS = {
+    "threads": "threads",
+    "threading": "threads",
+    "sync": "sync",
+    "synchronous": "sync",
+    "single-threaded": "sync",
+    "processes": "processes",
+    "multiprocessing": "processes",
+}
+
+
+def _place(scheduler: Any, num_workers: int | None) -> tuple[int, list[str] | None]:
+    """Number of threads to run on (0: the calling one alone), and the command to start a process for each with."""
     if callable(scheduler):
         raise TypeError(
-            f"scheduler={scheduler!r} is a function\nhint: use 'threads', 'synchronous', or a raskal.distributed.Client"
+            f"scheduler={scheduler!r} is a function\nhint: use 'threads', 'processes', 'synchronous', or a "
+            "raskal.distributed.Client"
         )
-    names = {
-        "threads": "threads",
-        "threading": "threads",
-        "sync": "sync",
-        "synchronous": "sync",
-        "single-threaded": "sync",
-    }
-    kind = names.get(str(scheduler).lower()) if isinstance(scheduler, str) else None
+    kind = _SCHEDULERS.get(scheduler.lower()) if isinstance(scheduler, str) else None
     if kind is None:
         raise ValueError(
-            f"unknown scheduler {scheduler!r}\nhint: use 'threads' (the default) or 'synchronous'; "
-            "for processes and clusters make a raskal.distributed.Client"
+            f"unknown scheduler {scheduler!r}\nhint: use 'threads' (the default), 'processes' or 'synchronous'; for a "
+            "cluster make a raskal.distributed.Client"
         )
     if kind == "sync":
-        return 0
+        return 0, None
     count = num_workers if num_workers is not None else config.get("num_workers", None)
     if count is None:
-        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
-    if int(count) < 1:
+        count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
+    elif int(count) < 1:
         raise ValueError(f"num_workers must be at least 1, got {count!r}")
-    return int(count)
+    count = int(count)
+    return count, _processes.command(count > 1) if kind == "processes" else None
 
 
 def _engine(scheduler: Any) -> tuple[Engine | None, Any]:
@@ -228,16 +234,18 @@ def run_local(
     threads: int,
     groups: list[list[int]] | None = None,
     graph: Any = None,
+    processes: list[str] | None = None,
 ) -> list[Any]:
     """Run a program on threads of this process (0: the calling one): the values wanted, or a handle for each group.
 
-    `graph` is what callbacks are shown, instead of the engine's own keys.
+    `graph` is what callbacks are shown, instead of the engine's own keys. `processes` is the command that starts a
+    process for the Python tasks of each thread.
     """
     memory.apply()
     with watch(builder, wanted, graph) as recorder, one_thread() if threads > 1 else nullcontext():
         if groups is None:
-            return _watched(lambda update: compute_local(builder, wanted, threads, update, recorder))
-        return _watched(lambda update: persist_local(builder, groups, threads, update, recorder))
+            return _watched(lambda update: compute_local(builder, wanted, threads, update, recorder, processes))
+        return _watched(lambda update: persist_local(builder, groups, threads, update, recorder, processes))
 
 
 def compute(
@@ -262,11 +270,12 @@ def compute(
     optimize_graph : bool
         Accepted for Dask's sake; expressions are always optimised.
     scheduler : str or Client, optional
-        ``"threads"`` (the default), ``"synchronous"``, or a client. By default the current client, if there is one.
+        ``"threads"`` (the default), ``"processes"``, ``"synchronous"``, or a client. By default the current client, if
+        there is one.
     get : None
         Not supported; use `scheduler`.
     num_workers : int, optional
-        Number of threads. By default one per core that this process may use.
+        Number of threads or processes. By default one per core that this process may use.
 
     Returns
     -------
@@ -277,6 +286,8 @@ def compute(
     ------
     Exception
         Whatever a task raised, with a note that names the task and the line that made it.
+    KilledWorker
+        If three processes died while they ran the same task.
     ValueError
         If the scheduler is unknown.
 
@@ -305,8 +316,8 @@ def compute(
     if client is not None:
         values = iter(client.compute_program(builder, wanted))
     else:
-        threads = _threads(name, num_workers)
-        values = iter(run_local(builder, wanted, threads))
+        threads, command = _place(name, num_workers)
+        values = iter(run_local(builder, wanted, threads, processes=command))
     results = iter(
         [
             collection.__raskal_finalize__([next(values) for _ in group])
@@ -367,8 +378,9 @@ def persist(
     if client is not None:
         handles = client.persist_program(builder, groups)
     else:
-        threads = _threads(name, num_workers)
-        handles = run_local(builder, [task for group in groups for task in group], threads, groups)
+        threads, command = _place(name, num_workers)
+        wanted = [task for group in groups for task in group]
+        handles = run_local(builder, wanted, threads, groups, processes=command)
     kept = iter(
         [
             collection.__raskal_rebuild__(f"persisted-{uuid4().hex}", handle)

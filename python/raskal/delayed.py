@@ -244,9 +244,9 @@ def _dataclass_fields(value: Any) -> dict[str, Any]:
     return {field.name: getattr(value, field.name) for field in dataclasses.fields(value) if hasattr(value, field.name)}
 
 
-def _rebuild_dataclass(value: Any, fields: dict[str, Any]) -> Any:
-    """The dataclass with other values in its fields, whatever its constructor takes."""
-    made = object.__new__(type(value))
+def _rebuild_dataclass(kind: type, fields: dict[str, Any]) -> Any:
+    """An object of a dataclass with these values in its fields, whatever its constructor takes."""
+    made: Any = object.__new__(kind)
     for name, field in fields.items():
         object.__setattr__(made, name, field)
     return made

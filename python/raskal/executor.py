@@ -1,7 +1,7 @@
 """An executor process: runs the Python tasks of a node.
 
-Started by the node runtime (`raskal.node`) with a pipe as standard input; start reading in
-``crates/raskal-py/src/executor.rs``. It never talks to the scheduler.
+Started by the node runtime (`raskal.node`), or by the local engine for ``scheduler="processes"``, with a pipe as
+standard input; start reading in ``crates/raskal-py/src/executor.rs``. It never talks to the scheduler.
 """
 
 from __future__ import annotations
@@ -13,8 +13,14 @@ import sys
 __all__ = ["main"]
 
 
-def main() -> None:
-    """Run tasks until the node is gone."""
+def main(*, returns: bool = False) -> None:
+    """Run tasks until whoever started this process is gone.
+
+    Parameters
+    ----------
+    returns : bool
+        Whether results go back with their answers, as a local engine wants them; a node leaves them here.
+    """
     # An interrupt typed at a terminal reaches every process of it; the node decides when executors end.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # Scripts that are started as a worker's user would start them find modules beside them.
@@ -22,7 +28,10 @@ def main() -> None:
         sys.path.insert(0, "")
     from raskal._raskal import run_executor
 
-    run_executor(int(os.environ.get("RASKAL_EXECUTOR_THREADS", "1")))
+    threads = int(os.environ.get("RASKAL_EXECUTOR_THREADS", "1"))
+    # Not for the processes that tasks start.
+    slate = os.environ.pop("RASKAL_EXECUTOR_SLATE", None)
+    run_executor(threads, returns, slate)
 
 
 if __name__ == "__main__":

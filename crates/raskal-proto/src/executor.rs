@@ -57,6 +57,11 @@ pub enum ToExecutor {
         /// Which run of it.
         attempt: Attempt,
     },
+    /// The memory that came with a value is mapped, and needs to be lent no longer.
+    Taken {
+        /// The loan's number.
+        loan: u64,
+    },
     /// Forget the functions of a graph.
     Forget {
         /// Which.
@@ -81,7 +86,7 @@ pub enum FromExecutor {
         size_bytes: u64,
         /// Time that the task ran.
         duration_us: u32,
-        /// The value, if it is small; otherwise it stays in the executor.
+        /// The value, if it is small; otherwise it stays in the executor, or has come as a frame of its own before.
         inline: Option<Vec<u8>>,
     },
     /// A task failed.
@@ -92,6 +97,18 @@ pub enum FromExecutor {
         attempt: Attempt,
         /// Why.
         failure: FailureMessage,
+    },
+    /// A task was told to be abandoned before it had begun: it will not run here.
+    Abandoned {
+        /// Which.
+        task: TaskId,
+        /// Which run of it.
+        attempt: Attempt,
+    },
+    /// The memory that came with a value is mapped, and needs to be lent no longer.
+    Taken {
+        /// The loan's number.
+        loan: u64,
     },
     /// A value can't be given as bytes. (One that can comes as a raw frame.)
     ExportFailed {

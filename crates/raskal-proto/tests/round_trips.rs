@@ -127,5 +127,10 @@ fn the_rarer_messages_survive_the_wire() {
         ToWorker::Retire { reason: "too old".into() },
     ]);
     again(&vec![ToExecutor::Export { task }, ToExecutor::Free { task }, ToExecutor::Stop]);
-    again(&vec![FromExecutor::Ready, FromExecutor::ExportFailed { task, message: "no".into() }]);
+    again(&vec![
+        FromExecutor::Ready,
+        FromExecutor::Taken { loan: 7 },
+        FromExecutor::Abandoned { task, attempt: Attempt(2) },
+        FromExecutor::ExportFailed { task, message: "no".into() },
+    ]);
 }

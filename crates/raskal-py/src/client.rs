@@ -9,11 +9,11 @@ use crate::value::to_python;
 use parking_lot::Mutex;
 use pyo3::exceptions::{PyTimeoutError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyList};
+use pyo3::types::{PyDict, PyList};
 use raskal_proto::FailureMessage;
 use raskal_proto::client::WorkerInfo;
+use raskal_runtime::Failure;
 use raskal_runtime::client::{Client as Inner, ClientOptions, Remote as Handle};
-use raskal_runtime::{Failure, wire};
 use raskal_store::Value;
 use raskal_types::{ErrorKind, TaskId};
 use std::path::PathBuf;
@@ -59,24 +59,7 @@ fn seconds(timeout: Option<f64>) -> PyResult<Option<Duration>> {
 
 /// The exception of a failure that travelled.
 fn exception(py: Python<'_>, message: &FailureMessage) -> PyErr {
-    let mut failure = wire::from_message(message);
-    if let Some(bytes) = &message.exception {
-        let unpack = || {
-            py.import("raskal.distributed._failure")?
-                .getattr("unpack")?
-                .call1((PyBytes::new(py, bytes), &message.traceback))
-        };
-        match unpack() {
-            Ok(object) => failure.exception = Some(crate::value::from_python(object)),
-            Err(error) => {
-                failure.message = format!(
-                    "{}\n(its exception could not be read here: {error})\n{}",
-                    failure.message, message.traceback
-                )
-            }
-        }
-    }
-    to_exception(py, &failure)
+    to_exception(py, &crate::error::unpack(py, message))
 }
 
 /// The values of persisted parts, wherever they are kept: those of a cluster are brought here.

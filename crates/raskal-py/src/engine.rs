@@ -7,16 +7,19 @@ use crate::error::to_exception;
 use crate::program::{Persisted, ProgramBuilder};
 use crate::record::Recorder;
 use crate::value::to_python;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
+use raskal_runtime::local::{ProcessOptions, ProcessPool};
 use raskal_runtime::{Failure, LocalEngine, Progress, ThreadHost};
 use raskal_store::{Budget, Value};
 use raskal_types::ErrorKind;
 use std::cell::Cell;
 use std::collections::HashMap;
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 thread_local! {
     /// Whether this thread is one of an engine: what it computes inside a task, it runs itself.
@@ -48,13 +51,45 @@ pub(crate) fn mark_inside() {
     INSIDE.set(true);
 }
 
-/// The engines of this process by number of threads.
+/// The engines of this process.
 static ENGINES: Mutex<Option<Engines>> = Mutex::new(None);
 
 struct Engines {
     /// A forked child has no threads: it starts its own.
     process: u32,
     by_threads: HashMap<u32, (Arc<LocalEngine>, Vec<Py<PyAny>>)>,
+    by_processes: HashMap<u32, Pool>,
+    /// Pools that others took the place of while they were in use.
+    replaced: Vec<Pool>,
+}
+
+impl Engines {
+    fn new() -> Engines {
+        Engines {
+            process: std::process::id(),
+            by_threads: HashMap::new(),
+            by_processes: HashMap::new(),
+            replaced: Vec::new(),
+        }
+    }
+}
+
+/// Executor processes, and what they were started with.
+struct Pool {
+    pool: ProcessPool,
+    command: Vec<OsString>,
+    /// Processes stay in the folder that they were started in.
+    folder: Option<PathBuf>,
+}
+
+/// The engines, unless they are those of the process that this one was forked from.
+fn engines() -> MutexGuard<'static, Option<Engines>> {
+    let mut engines = ENGINES.lock();
+    if let Some(stale) = engines.take_if(|engines| engines.process != std::process::id()) {
+        // Its locks may have been held by threads that do not exist here, and its processes are the parent's.
+        std::mem::forget(stale);
+    }
+    engines
 }
 
 #[pyclass(frozen)]
@@ -71,16 +106,8 @@ impl Worker {
 }
 
 fn engine(py: Python<'_>, threads: u32) -> PyResult<Arc<LocalEngine>> {
-    let process = std::process::id();
-    {
-        let mut engines = ENGINES.lock();
-        if let Some(stale) = engines.take_if(|engines| engines.process != process) {
-            // Its locks may have been held by threads that do not exist here.
-            std::mem::forget(stale);
-        }
-        if let Some((engine, _)) = engines.as_ref().and_then(|engines| engines.by_threads.get(&threads)) {
-            return Ok(engine.clone());
-        }
+    if let Some((engine, _)) = engines().as_ref().and_then(|engines| engines.by_threads.get(&threads)) {
+        return Ok(engine.clone());
     }
     let engine = Arc::new(LocalEngine::new(threads));
     let class = py.import("threading")?.getattr("Thread")?;
@@ -94,9 +121,29 @@ fn engine(py: Python<'_>, threads: u32) -> PyResult<Arc<LocalEngine>> {
         thread.call_method0("start")?;
         handles.push(thread.unbind());
     }
-    let mut engines = ENGINES.lock();
-    let engines = engines.get_or_insert_with(|| Engines { process, by_threads: HashMap::new() });
-    engines.by_threads.insert(threads, (engine.clone(), handles));
+    engines().get_or_insert_with(Engines::new).by_threads.insert(threads, (engine.clone(), handles));
+    Ok(engine)
+}
+
+/// The engine of `count` executor processes, which the command starts.
+fn process_engine(count: u32, command: &[OsString]) -> PyResult<Arc<LocalEngine>> {
+    let folder = std::env::current_dir().ok();
+    let mut engines = engines();
+    let engines = engines.get_or_insert_with(Engines::new);
+    for pool in engines.replaced.extract_if(.., |pool| !pool.pool.is_in_use()) {
+        pool.pool.stop(Duration::ZERO);
+    }
+    if let Some(pool) = engines.by_processes.get(&count)
+        && pool.command == command
+        && pool.folder == folder
+    {
+        return Ok(pool.pool.engine());
+    }
+    let unpack = |message| Python::attach(|py| crate::error::unpack(py, &message));
+    let pool = ProcessPool::start(count, ProcessOptions { command: command.to_vec(), unpack })?;
+    let engine = pool.engine();
+    let old = engines.by_processes.insert(count, Pool { pool, command: command.to_vec(), folder });
+    engines.replaced.extend(old);
     Ok(engine)
 }
 
@@ -124,17 +171,20 @@ fn memory_use() -> (u64, u64, u64) {
 #[pyfunction]
 fn stop_engines(py: Python<'_>) -> PyResult<()> {
     Budget::process().close();
-    let engines = ENGINES.lock().take();
-    for (engine, threads) in engines.into_iter().flat_map(|engines| engines.by_threads.into_values()) {
+    let Some(engines) = engines().take() else { return Ok(()) };
+    for (engine, threads) in engines.by_threads.into_values() {
         engine.stop();
         for thread in threads {
             thread.bind(py).call_method1("join", (1.0,))?;
         }
     }
+    let pools = engines.by_processes.into_values().chain(engines.replaced);
+    py.detach(|| pools.for_each(|pool| pool.pool.stop(Duration::from_secs(1))));
     Ok(())
 }
 
-/// Runs a program on `threads` threads, or on the calling one if 0, and returns the values of `wanted`.
+/// Runs a program on `threads` threads, or on the calling one if 0, and returns the values of `wanted`. With `processes`,
+/// the command that starts an executor, each thread has a process for Python tasks.
 fn run(
     py: Python<'_>,
     builder: &ProgramBuilder,
@@ -142,6 +192,7 @@ fn run(
     threads: u32,
     update: Option<&Py<PyAny>>,
     recorder: Option<&Recorder>,
+    processes: Option<&[OsString]>,
 ) -> PyResult<Vec<Value>> {
     let mut program = builder.finish(wanted)?;
     if let Some(recorder) = recorder {
@@ -167,7 +218,10 @@ fn run(
         INSIDE.set(inside);
         result
     } else {
-        let engine = engine(py, threads)?;
+        let engine = match processes {
+            Some(command) => process_engine(threads, command)?,
+            None => engine(py, threads)?,
+        };
         py.detach(|| engine.run(program, &mut poll))
     };
     result.map_err(|failure: Failure| match failure.kind {
@@ -178,7 +232,7 @@ fn run(
 
 /// Computes `wanted` and returns their values as Python objects, in order.
 #[pyfunction]
-#[pyo3(signature = (builder, wanted, threads, update=None, recorder=None))]
+#[pyo3(signature = (builder, wanted, threads, update=None, recorder=None, processes=None))]
 fn compute_local<'py>(
     py: Python<'py>,
     builder: &ProgramBuilder,
@@ -186,8 +240,10 @@ fn compute_local<'py>(
     threads: u32,
     update: Option<Py<PyAny>>,
     recorder: Option<Bound<'_, Recorder>>,
+    processes: Option<Vec<OsString>>,
 ) -> PyResult<Bound<'py, PyList>> {
-    let values = run(py, builder, wanted, threads, update.as_ref(), recorder.as_ref().map(Bound::get))?;
+    let values =
+        run(py, builder, wanted, threads, update.as_ref(), recorder.as_ref().map(Bound::get), processes.as_deref())?;
     let objects = PyList::empty(py);
     for value in &values {
         objects.append(to_python(py, value)?)?;
@@ -197,7 +253,7 @@ fn compute_local<'py>(
 
 /// Computes the tasks of each group and keeps their values.
 #[pyfunction]
-#[pyo3(signature = (builder, groups, threads, update=None, recorder=None))]
+#[pyo3(signature = (builder, groups, threads, update=None, recorder=None, processes=None))]
 fn persist_local(
     py: Python<'_>,
     builder: &ProgramBuilder,
@@ -205,10 +261,19 @@ fn persist_local(
     threads: u32,
     update: Option<Py<PyAny>>,
     recorder: Option<Bound<'_, Recorder>>,
+    processes: Option<Vec<OsString>>,
 ) -> PyResult<Vec<Persisted>> {
     let lengths: Vec<usize> = groups.iter().map(Vec::len).collect();
-    let mut values =
-        run(py, builder, groups.concat(), threads, update.as_ref(), recorder.as_ref().map(Bound::get))?.into_iter();
+    let mut values = run(
+        py,
+        builder,
+        groups.concat(),
+        threads,
+        update.as_ref(),
+        recorder.as_ref().map(Bound::get),
+        processes.as_deref(),
+    )?
+    .into_iter();
     Ok(lengths.into_iter().map(|length| Persisted { values: values.by_ref().take(length).collect() }).collect())
 }
 

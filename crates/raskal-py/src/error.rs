@@ -3,12 +3,14 @@
 //! A user's own exception travels as the object that it is, so that it comes back with its own traceback. Kinds map to
 //! the types that NumPy, pandas and Dask users already catch.
 
-use crate::value::{PyValue, to_python};
+use crate::value::{PyValue, from_python, to_python};
 use pyo3::exceptions::{
     PyFileNotFoundError, PyKeyError, PyNotImplementedError, PyOSError, PyRuntimeError, PyTypeError, PyValueError,
 };
 use pyo3::prelude::*;
-use raskal_runtime::Failure;
+use pyo3::types::PyBytes;
+use raskal_proto::FailureMessage;
+use raskal_runtime::{Failure, wire};
 use raskal_store::Value;
 use raskal_types::ErrorKind;
 use std::sync::Arc;
@@ -65,4 +67,26 @@ pub(crate) fn from_exception(py: Python<'_>, error: PyErr) -> Failure {
     let message = error.to_string();
     let exception = Value::Opaque(Arc::new(PyValue::new(error.into_value(py).into_bound(py).into_any())));
     Failure { exception: Some(exception), ..Failure::new(ErrorKind::User, message) }
+}
+
+/// A failure that travelled, with its exception.
+pub(crate) fn unpack(py: Python<'_>, message: &FailureMessage) -> Failure {
+    let mut failure = wire::from_message(message);
+    if let Some(bytes) = &message.exception {
+        let unpack = || {
+            py.import("raskal.distributed._failure")?
+                .getattr("unpack")?
+                .call1((PyBytes::new(py, bytes), &message.traceback))
+        };
+        match unpack() {
+            Ok(object) => failure.exception = Some(from_python(object)),
+            Err(error) => {
+                failure.message = format!(
+                    "{}\n(its exception could not be read here: {error})\n{}",
+                    failure.message, message.traceback
+                )
+            }
+        }
+    }
+    failure
 }

@@ -9,12 +9,13 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
 use raskal_proto::{FailureMessage, INLINE_BYTES_MAX};
-use raskal_runtime::node::{Executor, ExecutorHost};
+use raskal_runtime::node::{Executor, ExecutorHost, ExecutorOptions};
 use raskal_runtime::wire::to_message;
 use raskal_runtime::{Failure, ThreadHost};
-use raskal_store::{Codec, Frames, Value};
+use raskal_store::{Codec, Frames, Slate, Value};
 use std::os::fd::{FromRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Containers with more items than this are not looked through for what can travel inside a message.
@@ -202,10 +203,28 @@ fn take_pipe() -> std::io::Result<UnixStream> {
     Ok(pipe)
 }
 
+/// Has the system kill this process when the thread that started it ends, whoever still holds the pipe open: children of
+/// the parent may have inherited it.
+fn end_with_parent() {
+    #[cfg(target_os = "linux")]
+    #[expect(unsafe_code)]
+    // SAFETY: sets a property of this process.
+    unsafe {
+        libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
+    }
+}
+
 /// Runs the tasks that the node at the other end of the standard input sends, on `threads` threads. Returns only when
 /// interrupted; when the node is gone the process ends at once.
+///
+/// With `returns` it serves a local engine: results go back with their answers. `slate` is where it notes which task runs.
 #[pyfunction]
-pub(crate) fn run_executor(py: Python<'_>, threads: u32) -> PyResult<()> {
+#[pyo3(signature = (threads, returns=false, slate=None))]
+pub(crate) fn run_executor(py: Python<'_>, threads: u32, returns: bool, slate: Option<PathBuf>) -> PyResult<()> {
+    if returns {
+        end_with_parent();
+    }
+    let slate = slate.map(|path| Slate::open(&path)).transpose()?;
     let pipe = take_pipe().map_err(|error| {
         pyo3::exceptions::PyOSError::new_err(format!(
             "the standard input is not the pipe of a node: {error}\nhint: executors are started by `raskal worker`"
@@ -219,7 +238,7 @@ pub(crate) fn run_executor(py: Python<'_>, threads: u32) -> PyResult<()> {
             libc::_exit(0)
         }
     };
-    let executor = Executor::start(pipe, crate::node::registry(), gone)?;
+    let executor = Executor::start(pipe, crate::node::registry(), ExecutorOptions { returns, slate }, gone)?;
     let start = |target: Bound<'_, PyAny>, name: String| {
         let keywords = PyDict::new(py);
         keywords.set_item("target", target)?;

@@ -1,7 +1,8 @@
 //! Python objects as values of the engine, and back.
 //!
 //! Start at [`PyValue`], [`to_python`] and [`from_python`]. NumPy arrays of plain numbers and native blocks share memory
-//! both ways; tables go through Arrow's C interface, which shares as well.
+//! both ways; tables go through Arrow's C interface, which shares as well. What came from another process as bytes is read
+//! anew for each reader, who may write to it.
 
 use arrow::record_batch::RecordBatch;
 use bytes::Bytes;
@@ -9,8 +10,8 @@ use numpy::{PyArrayDescrMethods, PyUntypedArray, PyUntypedArrayMethods};
 use pyo3::buffer::PyUntypedBuffer;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyMemoryView, PyString, PyTuple};
-use raskal_store::{Batches, Block, Codec, DType, Frames, Opaque, Value, ValueError};
+use pyo3::types::{PyBool, PyByteArray, PyBytes, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
+use raskal_store::{Batches, Block, Codec, DType, Frames, Opaque, Private, Value, ValueError};
 use std::any::Any;
 use std::sync::Arc;
 
@@ -83,7 +84,8 @@ pub(crate) fn to_python<'py>(py: Python<'py>, value: &Value) -> PyResult<Bound<'
         Value::Batches(batches) => table_of(py, batches),
         Value::Frames(frames) => match frames.codec {
             Codec::Pickle => unpickle(py, frames),
-            Codec::Block | Codec::Arrow => {
+            Codec::Block => own_array(py, frames),
+            Codec::Arrow => {
                 let value = Value::from_frames(frames)
                     .map_err(|error| pyo3::exceptions::PyValueError::new_err(error.to_string()))?;
                 to_python(py, &value)
@@ -258,8 +260,8 @@ pub(crate) fn pickle(object: &Bound<'_, PyAny>) -> PyResult<Frames> {
     keywords.set_item("buffer_callback", buffers.getattr("append")?)?;
     let plain = py.import("pickle")?.call_method("dumps", (object,), Some(&keywords));
     let head = match plain {
-        Ok(head) => head,
-        Err(_) => {
+        Ok(head) if !names_main(&head)? => head,
+        _ => {
             // Functions made in a session, lambdas, classes of __main__.
             buffers.call_method0("clear")?;
             py.import("cloudpickle")?.call_method("dumps", (object,), Some(&keywords))?
@@ -268,6 +270,13 @@ pub(crate) fn pickle(object: &Bound<'_, PyAny>) -> PyResult<Frames> {
     let head = Bytes::copy_from_slice(head.cast::<PyBytes>()?.as_bytes());
     let buffers = buffers.iter().map(|buffer| buffer_bytes(&buffer.call_method0("raw")?)).collect::<PyResult<_>>()?;
     Ok(Frames { codec: Codec::Pickle, head, buffers })
+}
+
+/// Whether a pickle refers to something of `__main__` by name, which is another module in another process.
+pub(crate) fn names_main(pickle: &Bound<'_, PyAny>) -> PyResult<bool> {
+    static MAIN: std::sync::LazyLock<memchr::memmem::Finder<'static>> =
+        std::sync::LazyLock::new(|| memchr::memmem::Finder::new("__main__"));
+    Ok(MAIN.find(pickle.cast::<PyBytes>()?.as_bytes()).is_some())
 }
 
 /// The memory of a Python buffer, shared.
@@ -288,44 +297,56 @@ fn buffer_bytes(object: &Bound<'_, PyAny>) -> PyResult<Bytes> {
     Ok(Bytes::from_owner(Shared(PyUntypedBuffer::get(object)?)))
 }
 
-/// Keeps received bytes alive for the memory views that pickles are read from.
+/// Memory of one Python object, which may write to it: a private view of shared memory.
 #[pyclass(frozen)]
-struct BytesOwner {
-    bytes: Bytes,
+struct PrivateMemory {
+    memory: Private,
 }
 
 #[pymethods]
-impl BytesOwner {
+impl PrivateMemory {
     #[expect(unsafe_code)]
     unsafe fn __getbuffer__(
         slf: Bound<'_, Self>,
         view: *mut pyo3::ffi::Py_buffer,
         flags: std::ffi::c_int,
     ) -> PyResult<()> {
-        let bytes = &slf.get().bytes;
-        // SAFETY: as for blocks.
-        let code = unsafe {
-            pyo3::ffi::PyBuffer_FillInfo(
-                view,
-                slf.as_ptr(),
-                bytes.as_ptr() as *mut std::ffi::c_void,
-                bytes.len() as isize,
-                1,
-                flags,
-            )
-        };
+        let memory = &slf.get().memory;
+        let (data, length) = (memory.as_ptr(), memory.len() as isize);
+        // SAFETY: the memory lives as long as its owner, which the view holds on to, and nobody else knows of it.
+        let code = unsafe { pyo3::ffi::PyBuffer_FillInfo(view, slf.as_ptr(), data.cast(), length, 0, flags) };
         if code == 0 { Ok(()) } else { Err(PyErr::fetch(slf.py())) }
     }
 }
 
-/// Reads a pickle; its large buffers share the received memory.
+/// Received bytes as an object to which its owner may write: mapped where they are in shared memory, else copied.
+fn own_memory<'py>(py: Python<'py>, bytes: &Bytes) -> PyResult<Bound<'py, PyAny>> {
+    match Private::of(bytes) {
+        Some(memory) => Ok(Bound::new(py, PrivateMemory { memory })?.into_any()),
+        None => Ok(PyByteArray::new(py, bytes).into_any()),
+    }
+}
+
+/// A received block as a NumPy array with memory of its own.
+fn own_array<'py>(py: Python<'py>, frames: &Frames) -> PyResult<Bound<'py, PyAny>> {
+    let value = |error: raskal_store::ValueError| pyo3::exceptions::PyValueError::new_err(error.to_string());
+    let block = Value::from_frames(frames).and_then(|value| value.as_block()).map_err(value)?;
+    let (true, [bytes]) = (!block.is_empty(), frames.buffers.as_slice()) else { return array_of(py, &block) };
+    let shape = PyTuple::new(py, block.shape())?;
+    let flat = py.import("numpy")?.call_method1("frombuffer", (own_memory(py, bytes)?, block.dtype().name()))?;
+    flat.call_method1("reshape", (shape,))
+}
+
+/// Reads a pickle; its large buffers are memory of its own.
 pub(crate) fn unpickle<'py>(py: Python<'py>, frames: &Frames) -> PyResult<Bound<'py, PyAny>> {
-    let buffers = frames
-        .buffers
-        .iter()
-        .map(|bytes| PyMemoryView::from(Bound::new(py, BytesOwner { bytes: bytes.clone() })?.as_any()))
-        .collect::<PyResult<Vec<_>>>()?;
+    static LOADS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let loads = LOADS.get_or_try_init(py, || py.import("pickle")?.getattr("loads").map(Bound::unbind))?.bind(py);
+    let head = PyBytes::new(py, &frames.head);
+    if frames.buffers.is_empty() {
+        return loads.call1((head,));
+    }
+    let buffers = frames.buffers.iter().map(|bytes| own_memory(py, bytes)).collect::<PyResult<Vec<_>>>()?;
     let keywords = PyDict::new(py);
     keywords.set_item("buffers", buffers)?;
-    py.import("pickle")?.call_method("loads", (PyBytes::new(py, &frames.head),), Some(&keywords))
+    loads.call((head,), Some(&keywords))
 }

@@ -28,6 +28,17 @@ impl Failure {
     pub fn internal(message: impl std::fmt::Display) -> Failure {
         Failure::new(ErrorKind::Internal, format!("{message}\nthis is a defect of raskal, please report it"))
     }
+
+    /// A task that was given up since processes kept dying under it.
+    pub fn killed(deaths: &[String]) -> Failure {
+        let list: String = deaths.iter().map(|death| format!("\n- {death}")).collect();
+        let text = format!(
+            "the task was given up: {} processes died while they ran it{list}\nhint: a process dies by running out of \
+             memory (use smaller chunks or partitions, or fewer processes) or by a crash in native code",
+            deaths.len()
+        );
+        Failure::new(ErrorKind::Killed, text)
+    }
 }
 
 impl std::fmt::Display for Failure {

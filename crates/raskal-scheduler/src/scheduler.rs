@@ -190,6 +190,12 @@ impl Scheduler {
         self.workers.get(&worker).map_or((0, 0, 0), |worker| (worker.assigned.len(), worker.held, worker.held_bytes))
     }
 
+    /// Whether a worker was given this run of a task, and the task is still waited for.
+    pub fn is_assigned(&self, worker: WorkerId, task: TaskId, attempt: Attempt) -> bool {
+        let known = self.graphs.get(&task.graph).and_then(|state| state.tasks.get(task.index as usize));
+        known.is_some_and(|task| task.state == State::Assigned(worker) && task.attempt == attempt.0)
+    }
+
     /// Why a task has no result, if it failed.
     pub fn cause(&self, task: TaskId) -> Option<Cause> {
         self.graphs.get(&task.graph)?.causes.get(&task.index).copied()

@@ -12,16 +12,21 @@
 //! - [`block`]: n-dimensional arrays of plain numbers, owned or borrowed from whoever made them.
 //! - [`frames`]: a value as bytes: a small head and raw buffers, for the wire and for disk.
 //! - [`budget`]: how much memory values may take; [`spill`]: values on disk.
+//! - [`shared`]: large buffers that processes of one machine share; [`slate`]: a number that they share.
 //!
 //! This crate never calls Python and never looks at a graph.
 
 pub mod block;
 pub mod budget;
 pub mod frames;
+pub mod shared;
+pub mod slate;
 pub mod spill;
 pub mod value;
 
 pub use block::{Block, DType, Element};
 pub use budget::Budget;
 pub use frames::{Codec, Frames};
+pub use shared::{Lender, Loan, Private};
+pub use slate::Slate;
 pub use value::{Batches, Opaque, Value, ValueError};

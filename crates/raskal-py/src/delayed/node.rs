@@ -321,8 +321,9 @@ pub(super) fn inspect(object: &Bound<'_, PyAny>) -> PyResult<Option<Arg>> {
             let rebuild = object.py().import("raskal.delayed")?.getattr("_rebuild_dataclass")?;
             let fields = object.py().import("raskal.delayed")?.getattr("_dataclass_fields")?.call1((object,))?;
             let fields = fields.cast_into::<PyDict>()?;
-            Ok(inspect(fields.as_any())?
-                .map(|fields| Arg::Made(rebuild.unbind(), vec![Arg::Literal(object.clone().unbind()), fields])))
+            Ok(inspect(fields.as_any())?.map(|fields| {
+                Arg::Made(rebuild.unbind(), vec![Arg::Literal(object.get_type().into_any().unbind()), fields])
+            }))
         }
     }
 }

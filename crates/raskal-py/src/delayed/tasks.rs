@@ -5,7 +5,7 @@
 
 use super::node::{Arg, Args, Kind, Node};
 use crate::error::from_exception;
-use crate::value::{from_python, to_python, unpickle};
+use crate::value::{from_python, names_main, to_python, unpickle};
 use bytes::Bytes;
 use parking_lot::Mutex;
 use pyo3::prelude::*;
@@ -135,8 +135,8 @@ impl<'py> Encoder<'py> {
     fn pickle(&mut self, object: &Bound<'py, PyAny>) -> PyResult<()> {
         let plain = self.dumps.call((object,), Some(&self.keywords));
         match plain {
-            Ok(bytes) => self.bytes.extend_from_slice(bytes.cast::<PyBytes>()?.as_bytes()),
-            Err(_) => {
+            Ok(bytes) if !names_main(&bytes)? => self.bytes.extend_from_slice(bytes.cast::<PyBytes>()?.as_bytes()),
+            _ => {
                 let bytes = object.py().import("cloudpickle")?.call_method("dumps", (object,), Some(&self.keywords))?;
                 self.bytes.extend_from_slice(bytes.cast::<PyBytes>()?.as_bytes());
             }
@@ -349,7 +349,7 @@ fn warn_if_large(py: Python<'_>, nodes: &[Arc<Node>], offsets: &[u64], shared_by
 
 fn unpicklable(py: Python<'_>, node: &Node, what: &str, error: &PyErr) -> Failure {
     let message = format!(
-        "cannot send {what} of {} to the cluster: {error}\nhint: make what can't be pickled (open files, locks, connections) inside the function",
+        "cannot send {what} of {} to another process: {error}\nhint: make what can't be pickled (open files, locks, connections) inside the function",
         node.name(py)
     );
     Failure { key: Some(node.key(py)), origin: node.origin(py), ..Failure::new(ErrorKind::Type, message) }

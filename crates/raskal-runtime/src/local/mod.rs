@@ -5,12 +5,15 @@
 //! value is dropped while it is held, since both may call the user's code.
 
 mod memory;
+mod processes;
 mod record;
 mod spill;
 mod state;
 
 use crate::{Failure, Program};
 use parking_lot::{Condvar, Mutex};
+pub use processes::{ProcessOptions, ProcessPool};
+use raskal_scheduler::Slots;
 use raskal_store::{Budget, Value};
 use raskal_types::{ErrorKind, GraphId, SlotClass};
 pub use record::{Observer, Record, Recorder};
@@ -74,6 +77,10 @@ impl LocalEngine {
 
     /// An engine with a memory budget of its own.
     pub fn with_budget(slots: u32, budget: Arc<Budget>) -> LocalEngine {
+        LocalEngine::of(Slots::Shared(slots), budget)
+    }
+
+    fn of(slots: Slots, budget: Arc<Budget>) -> LocalEngine {
         let state = Mutex::new(State::new(slots, budget.clone()));
         LocalEngine { state, work: Condvar::new(), done: Condvar::new(), budget }
     }

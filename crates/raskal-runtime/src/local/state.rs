@@ -22,7 +22,7 @@ const CALLER: ClientId = ClientId(0);
 pub(super) struct Job {
     pub(super) program: Arc<Program>,
     pub(super) task: TaskId,
-    attempt: Attempt,
+    pub(super) attempt: Attempt,
     pub(super) class: SlotClass,
     pub(super) inputs: Vec<Input>,
     pub(super) answer: Option<Result<Value, Failure>>,
@@ -48,6 +48,8 @@ struct Run {
     /// Wanted tasks that are not in memory yet.
     pending: usize,
     failure: Option<Failure>,
+    /// How processes died that ran a task.
+    deaths: HashMap<u32, Vec<String>>,
 }
 
 /// What is dropped once the lock is open.
@@ -74,9 +76,9 @@ pub(super) struct State {
 }
 
 impl State {
-    pub(super) fn new(slots: u32, budget: Arc<Budget>) -> State {
+    pub(super) fn new(slots: Slots, budget: Arc<Budget>) -> State {
         let mut scheduler = Scheduler::new();
-        scheduler.step(Event::WorkerJoined { worker: HERE, slots: Slots::Shared(slots) }, &mut Vec::new());
+        scheduler.step(Event::WorkerJoined { worker: HERE, slots }, &mut Vec::new());
         State {
             scheduler,
             runs: HashMap::new(),
@@ -101,7 +103,8 @@ impl State {
         wanted.sort_unstable();
         wanted.dedup();
         let values = vec![None; program.graph.task_count() as usize];
-        let run = Run { program: program.clone(), values, pending: wanted.len(), failure: None };
+        let run =
+            Run { program: program.clone(), values, pending: wanted.len(), failure: None, deaths: HashMap::new() };
         self.runs.insert(graph, run);
         let layers = program.graph.clone();
         let wanted = program.wanted.clone();
@@ -327,5 +330,58 @@ impl State {
             _runs: std::mem::take(&mut self.ended),
             _files: std::mem::take(&mut self.files),
         }
+    }
+}
+
+/// What threads with processes ask and say beyond that.
+impl State {
+    /// Number of tasks that wait for a thread.
+    pub(super) fn queued(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// The program, layer and class of the task that is next.
+    pub(super) fn next_layer(&self) -> Option<(GraphId, LayerId, SlotClass)> {
+        self.queue.iter().find_map(|(task, _)| {
+            let graph = &self.runs.get(&task.graph)?.program.graph;
+            let (layer, _) = graph.locate(task.index);
+            Some((task.graph, layer, graph.layer(layer).class))
+        })
+    }
+
+    /// Whether anybody still waits for the answer of a job.
+    pub(super) fn is_current(&self, job: &Job) -> bool {
+        self.scheduler.is_assigned(HERE, job.task, job.attempt)
+    }
+
+    /// Queues a job that did not run, before all others.
+    pub(super) fn give_back(&mut self, job: &Job) {
+        if self.is_current(job) {
+            self.queue.push_front((job.task, job.attempt));
+        }
+    }
+
+    /// A process died while it ran a job; true if that may have ended its run.
+    /// `name` is a failure that names the task.
+    pub(super) fn died(&mut self, job: &Job, how: &str, name: Failure) -> bool {
+        if !self.is_current(job) {
+            return false;
+        }
+        let (worker, task, attempt) = (HERE, job.task, job.attempt);
+        if let Some(run) = self.runs.get_mut(&task.graph) {
+            run.deaths.entry(task.index).or_default().push(how.to_owned());
+        }
+        self.step(Event::Failed { worker, task, attempt, died: true });
+        if self.scheduler.cause(task).is_some()
+            && let Some(run) = self.runs.get_mut(&task.graph)
+        {
+            let deaths = run.deaths.remove(&task.index).unwrap_or_default();
+            run.failure.get_or_insert_with(|| Failure {
+                key: name.key,
+                origin: name.origin,
+                ..Failure::killed(&deaths)
+            });
+        }
+        self.is_over(task.graph)
     }
 }

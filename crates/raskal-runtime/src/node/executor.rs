@@ -3,17 +3,18 @@
 //! Start at [`Executor::start`] and [`Executor::work`]. One thread reads the pipe and never touches the host language;
 //! the threads that run tasks stay attached to it and write their answers themselves when the queue is empty. Under load
 //! answers are gathered for at most half a millisecond.
+//! A node leaves large results here and asks for them when somebody else needs them; the local engine, which starts
+//! executors as well, has every result back with its answer.
 //! Invariant: no lock here is held while a function runs or a value is dropped.
 
 use crate::node::layer::LayerFunction;
 use crate::node::pipe::Frame;
-use crate::wire::from_inline;
 use crate::{Call, Failure, FunctionRegistry};
 use parking_lot::{Condvar, Mutex};
 use raskal_proto::{FailureMessage, FromExecutor, ToExecutor};
-use raskal_store::{Frames, Value};
-use raskal_types::{Attempt, GraphId, SlotClass, TaskId};
-use std::collections::{HashMap, HashSet, VecDeque};
+use raskal_store::{Frames, Lender, Slate, Value};
+use raskal_types::{Attempt, ErrorKind, GraphId, SlotClass, TaskId};
+use std::collections::{HashMap, VecDeque};
 use std::io::{BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
@@ -36,6 +37,25 @@ pub trait ExecutorHost {
     fn pack(&self, failure: Failure) -> FailureMessage;
 }
 
+/// How an executor serves whoever started it.
+#[derive(Default)]
+pub struct ExecutorOptions {
+    /// Whether results go back with their answers, instead of staying here until they are asked for.
+    pub returns: bool,
+    /// Where to note which task runs ([`task_number`]), with one thread; [`NO_TASK`] between tasks.
+    pub slate: Option<Slate>,
+}
+
+/// What is on the slate while no task runs.
+pub const NO_TASK: u64 = u64::MAX;
+/// Returned values up to this size travel inside answers.
+const RETURNED_BYTES_MAX: usize = 64 << 10;
+
+/// A task as the number on a slate.
+pub fn task_number(task: TaskId) -> u64 {
+    u64::from(task.graph.0) << 32 | u64::from(task.index)
+}
+
 struct Job {
     task: TaskId,
     attempt: Attempt,
@@ -49,7 +69,6 @@ struct Job {
 struct Queue {
     jobs: VecDeque<Job>,
     exports: VecDeque<TaskId>,
-    abandoned: HashSet<(TaskId, Attempt)>,
     idle: usize,
 }
 
@@ -65,6 +84,8 @@ pub struct Executor {
     answers: Mutex<Vec<FromExecutor>>,
     gathered: Condvar,
     pipe: Mutex<UnixStream>,
+    lender: Lender,
+    options: ExecutorOptions,
     registry: FunctionRegistry,
 }
 
@@ -76,6 +97,7 @@ impl Executor {
     pub fn start(
         pipe: UnixStream,
         registry: FunctionRegistry,
+        options: ExecutorOptions,
         gone: impl FnOnce() + Send + 'static,
     ) -> std::io::Result<Arc<Executor>> {
         let read = pipe.try_clone()?;
@@ -88,6 +110,8 @@ impl Executor {
             answers: Mutex::default(),
             gathered: Condvar::new(),
             pipe: Mutex::new(pipe),
+            lender: Lender::new(std::os::unix::process::parent_id()),
+            options,
             registry,
         });
         let reader = executor.clone();
@@ -118,12 +142,10 @@ impl Executor {
                     job
                 }
             };
-            if !self.is_abandoned(&job) {
-                let ended = self.run(job, host);
-                if ended.duration_since(turn) > TURN {
-                    host.detached(&mut || {});
-                    turn = Instant::now();
-                }
+            let ended = self.run(job, host);
+            if ended.duration_since(turn) > TURN {
+                host.detached(&mut || {});
+                turn = Instant::now();
             }
         }
     }
@@ -148,7 +170,7 @@ impl Executor {
             match frames {
                 Ok(frames) => {
                     self.flush();
-                    host.detached(&mut || self.write(&Frame::Value(task, frames.clone())));
+                    host.detached(&mut || self.write(&Frame::value(task, frames.clone(), &self.lender)));
                 }
                 Err(message) => {
                     self.say(FromExecutor::ExportFailed { task, message });
@@ -170,18 +192,20 @@ impl Executor {
         }
     }
 
-    fn is_abandoned(&self, job: &Job) -> bool {
-        let mut queue = self.queue.lock();
-        !queue.abandoned.is_empty() && queue.abandoned.remove(&(job.task, job.attempt))
-    }
-
     fn run(&self, job: Job, host: &dyn ExecutorHost) -> Instant {
         let (task, attempt) = (job.task, job.attempt);
+        if let Some(slate) = &self.options.slate {
+            slate.write(task_number(task));
+        }
         let started = Instant::now();
         let result = self.call(job);
         let ended = Instant::now();
         let duration_us = u32::try_from(ended.duration_since(started).as_micros()).unwrap_or(u32::MAX);
         let answer = match result {
+            Ok(value) if self.options.returns => match self.give_back(task, &value, host) {
+                Ok((size_bytes, inline)) => FromExecutor::Finished { task, attempt, size_bytes, duration_us, inline },
+                Err(failure) => FromExecutor::Failed { task, attempt, failure: host.pack(failure) },
+            },
             Ok(value) => {
                 let inline = host.inline(&value);
                 let size_bytes = match &inline {
@@ -197,7 +221,37 @@ impl Executor {
             Err(failure) => FromExecutor::Failed { task, attempt, failure: host.pack(failure) },
         };
         self.say(answer);
+        if let Some(slate) = &self.options.slate {
+            slate.write(NO_TASK);
+        }
         ended
+    }
+
+    /// The value's size and, unless it goes as a frame of its own, its bytes.
+    fn give_back(
+        &self,
+        task: TaskId,
+        value: &Value,
+        host: &dyn ExecutorHost,
+    ) -> Result<(u64, Option<Vec<u8>>), Failure> {
+        if let Some(bytes) = host.inline(value) {
+            return Ok((bytes.len() as u64, Some(bytes)));
+        }
+        let frames = value.to_frames().map_err(|error| {
+            let text = format!(
+                "the result of the task can't leave its process: {error}\nhint: return something that can be pickled, or \
+                 make and use it within one task"
+            );
+            Failure::new(ErrorKind::Type, text)
+        })?;
+        let size_bytes = frames.size_bytes() as u64;
+        if frames.size_bytes() <= RETURNED_BYTES_MAX {
+            let mut bytes = Vec::new();
+            frames.write_to(&mut bytes);
+            return Ok((size_bytes, Some(bytes)));
+        }
+        host.detached(&mut || self.write(&Frame::value(task, frames.clone(), &self.lender)));
+        Ok((size_bytes, None))
     }
 
     fn call(&self, job: Job) -> Result<Value, Failure> {
@@ -211,7 +265,11 @@ impl Executor {
         let mut inputs = Vec::with_capacity(job.inputs.len());
         for (input, bytes) in job.inputs {
             inputs.push(match bytes {
-                Some(bytes) => from_inline(&bytes.into())?,
+                Some(bytes) => {
+                    let frames = Frames::read_from(&bytes.into());
+                    let cut = || Failure::internal(format!("input {input} is cut short"));
+                    Value::Frames(Arc::new(frames.ok_or_else(cut)?))
+                }
                 None => {
                     let value = self.values.lock().get(&input).cloned();
                     value.ok_or_else(|| Failure::internal(format!("input {input} does not live in this executor")))?
@@ -272,6 +330,15 @@ impl Executor {
                     }
                 }
                 Ok(Some(Frame::Value(task, frames))) => self.receive(task, frames),
+                Ok(Some(Frame::Lent(task, loan))) => {
+                    let id = loan.id;
+                    match loan.take() {
+                        Ok(frames) => self.receive(task, frames),
+                        // The tasks that take it fail, and say that it is not here.
+                        Err(error) => tracing::error!(%task, %error, "a lent value could not be mapped"),
+                    }
+                    self.say(FromExecutor::Taken { loan: id });
+                }
                 Ok(None) => return,
                 Err(error) => {
                     tracing::warn!(%error, "the pipe to the node broke");
@@ -282,15 +349,13 @@ impl Executor {
     }
 
     fn receive(&self, task: TaskId, frames: Frames) {
-        // A value that can't be read fails the tasks that take it, which say so.
-        if let Ok(value) = Value::from_frames(&frames) {
-            let old = self.values.lock().insert(task, value);
-            drop(old);
-        }
+        // Read by the tasks that take it: each then has memory of its own, to which it may write.
+        let old = self.values.lock().insert(task, Value::Frames(Arc::new(frames)));
+        drop(old);
     }
 
     fn take_in(&self, messages: Vec<ToExecutor>) -> bool {
-        let mut garbage = Vec::new();
+        let (mut garbage, mut abandoned) = (Vec::new(), Vec::new());
         let mut new_jobs = 0;
         let mut last: Option<((GraphId, u32), Arc<LayerFunction>)> = None;
         for message in messages {
@@ -319,10 +384,14 @@ impl Executor {
                 ToExecutor::Free { task } => garbage.extend(self.values.lock().remove(&task)),
                 ToExecutor::Abandon { task, attempt } => {
                     let mut queue = self.queue.lock();
-                    if queue.jobs.iter().any(|job| job.task == task && job.attempt == attempt) {
-                        queue.abandoned.insert((task, attempt));
+                    let place = queue.jobs.iter().position(|job| job.task == task && job.attempt == attempt);
+                    if let Some(place) = place {
+                        abandoned.extend(queue.jobs.remove(place));
+                        drop(queue);
+                        self.say(FromExecutor::Abandoned { task, attempt });
                     }
                 }
+                ToExecutor::Taken { loan } => self.lender.taken(loan),
                 ToExecutor::Forget { graph } => self.layers.lock().retain(|id, _| id.0 != graph),
                 ToExecutor::Stop => return false,
             }
@@ -331,7 +400,7 @@ impl Executor {
         for _ in 0..new_jobs.min(idle) {
             self.work.notify_one();
         }
-        drop(garbage);
+        drop((garbage, abandoned));
         true
     }
 }

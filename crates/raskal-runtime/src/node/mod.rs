@@ -18,12 +18,12 @@ mod layer;
 mod native;
 pub mod options;
 pub mod pipe;
-mod process;
+pub(crate) mod process;
 mod shell;
 mod start;
 mod store;
 mod vitals;
 
-pub use executor::{Executor, ExecutorHost};
+pub use executor::{Executor, ExecutorHost, ExecutorOptions};
 pub use options::NodeOptions;
 pub use start::run;

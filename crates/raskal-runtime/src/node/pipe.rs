@@ -1,11 +1,12 @@
 //! The frames between a node and an executor process.
 //!
 //! A frame is a length (8 bytes, little-endian), a kind (1 byte), and either many messages in bitcode or one value with its
-//! task. Values are never copied into one piece. Both ends belong to one user and one build: there is no handshake.
+//! task. Values are never copied into one piece, and the buffers of large ones do not go through the pipe: the other end
+//! is told where to map them. Both ends belong to one user and one build: there is no handshake.
 
 use bitcode::{DecodeOwned, Encode};
 use bytes::{BufMut, Bytes, BytesMut};
-use raskal_store::Frames;
+use raskal_store::{Frames, Lender, Loan};
 use raskal_types::{GraphId, TaskId};
 use std::io::{self, Read, Write};
 use tokio::io::{AsyncRead, AsyncReadExt};
@@ -13,6 +14,7 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 const HEADER_BYTES: usize = 9;
 const MESSAGES: u8 = 0;
 const VALUE: u8 = 1;
+const LENT: u8 = 2;
 
 /// What one frame holds.
 #[derive(Debug)]
@@ -21,6 +23,18 @@ pub enum Frame<M> {
     Messages(Vec<M>),
     /// The value of a task.
     Value(TaskId, Frames),
+    /// The value of a task, in memory that is lent until the other end says that it has it.
+    Lent(TaskId, Loan),
+}
+
+impl<M> Frame<M> {
+    /// The value of a task, lent if that is cheaper than sending it.
+    pub fn value(task: TaskId, frames: Frames, lender: &Lender) -> Frame<M> {
+        match lender.lend(&frames) {
+            Some(loan) => Frame::Lent(task, loan),
+            None => Frame::Value(task, frames),
+        }
+    }
 }
 
 impl<M: Encode> Frame<M> {
@@ -54,6 +68,16 @@ impl<M: Encode> Frame<M> {
                     pieces.push(buffer.clone());
                 }
                 pieces
+            }
+            Frame::Lent(task, loan) => {
+                let body = loan.to_bytes();
+                let mut piece = BytesMut::with_capacity(HEADER_BYTES + 8 + body.len());
+                piece.put_u64_le(8 + body.len() as u64);
+                piece.put_u8(LENT);
+                piece.put_u32_le(task.graph.0);
+                piece.put_u32_le(task.index);
+                piece.extend_from_slice(&body);
+                vec![piece.freeze()]
             }
         }
     }
@@ -116,8 +140,11 @@ impl<M: DecodeOwned> Frame<M> {
         let number = |at: usize| body.get(at..at + 4).and_then(|bytes| bytes.try_into().ok()).map(u32::from_le_bytes);
         let task = number(0).zip(number(4)).map(|(graph, index)| TaskId { graph: GraphId(graph), index });
         let task = task.ok_or_else(|| wrong("a value without a task"))?;
-        let frames = Frames::read_from(&body.slice(8..)).ok_or_else(|| wrong("a value that is cut short"))?;
-        Ok(Frame::Value(task, frames))
+        let cut = || wrong("a value that is cut short");
+        if kind == LENT {
+            return Ok(Frame::Lent(task, Loan::from_bytes(&body.slice(8..)).ok_or_else(cut)?));
+        }
+        Ok(Frame::Value(task, Frames::read_from(&body.slice(8..)).ok_or_else(cut)?))
     }
 }
 
@@ -125,7 +152,7 @@ fn parse(header: &[u8; HEADER_BYTES]) -> io::Result<(usize, u8)> {
     let (length, kind) = header.split_at(8);
     let length = u64::from_le_bytes(length.try_into().unwrap_or_default());
     match (usize::try_from(length), kind[0]) {
-        (Ok(length), kind @ (MESSAGES | VALUE)) => Ok((length, kind)),
+        (Ok(length), kind @ (MESSAGES | VALUE | LENT)) => Ok((length, kind)),
         _ => Err(io::Error::new(io::ErrorKind::InvalidData, "not a frame: something else writes to the pipe")),
     }
 }
@@ -156,6 +183,25 @@ mod tests {
         let Some(Frame::Value(id, read)) = Frame::<u32>::read(&mut from).unwrap() else { panic!("not a value") };
         assert_eq!((id, read.head, read.buffers), (task(), frames.head, frames.buffers));
         assert!(Frame::<u32>::read(&mut from).unwrap().is_none());
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_large_value_does_not_go_through_the_pipe() {
+        let frames = Frames {
+            codec: Codec::Pickle,
+            head: Bytes::from_static(b"head"),
+            buffers: vec![Bytes::from(vec![5; raskal_store::shared::SHARED_BYTES_MIN])],
+        };
+        let lender = Lender::new(std::process::id());
+        let mut bytes = Vec::new();
+        Frame::<u32>::value(task(), frames.clone(), &lender).write(&mut bytes).unwrap();
+        assert!(bytes.len() < 200);
+        let Some(Frame::Lent(id, loan)) = Frame::<u32>::read(&mut bytes.as_slice()).unwrap() else {
+            panic!("not lent")
+        };
+        let read = loan.take().unwrap();
+        assert_eq!((id, read.head, read.buffers), (task(), frames.head, frames.buffers));
     }
 
     #[test]

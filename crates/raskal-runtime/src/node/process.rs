@@ -8,6 +8,9 @@ use crate::node::pipe::Frame;
 use crate::node::shell::NodeEvent;
 use parking_lot::Mutex;
 use raskal_proto::{FromExecutor, ToExecutor};
+use raskal_store::shared::SHARED_BYTES_MIN;
+use raskal_store::{Frames, Lender};
+use raskal_types::TaskId;
 use raskal_worker::ExecutorId;
 use std::collections::VecDeque;
 use std::io;
@@ -22,7 +25,7 @@ use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
 
 /// Lines of the standard error that are kept to be told when the process dies.
-const LAST_WORDS: usize = 20;
+pub(crate) const LAST_WORDS: usize = 20;
 
 /// What a node keeps of a running executor.
 pub(crate) struct Process {
@@ -30,6 +33,8 @@ pub(crate) struct Process {
     /// What is to be said at the end of this turn.
     pub(crate) outbox: Vec<ToExecutor>,
     frames: mpsc::UnboundedSender<Frame<ToExecutor>>,
+    /// Lends it the memory of large values.
+    pub(crate) lender: Arc<Lender>,
     pub(crate) ready: bool,
 }
 
@@ -43,9 +48,9 @@ impl Process {
     }
 
     /// Sends a value, behind what was said before.
-    pub(crate) fn send_value(&mut self, value: Frame<ToExecutor>) {
+    pub(crate) fn send_value(&mut self, task: TaskId, frames: Frames) {
         self.flush();
-        let _ = self.frames.send(value);
+        let _ = self.frames.send(Frame::Value(task, frames));
     }
 }
 
@@ -75,7 +80,8 @@ pub(crate) fn start(
     let pid = child.id().unwrap_or_default();
     let (read, write) = ours.into_split();
     let (frames, queued) = mpsc::unbounded_channel();
-    tokio::spawn(write_frames(write, queued));
+    let lender = Arc::new(Lender::new(pid));
+    tokio::spawn(write_frames(write, queued, lender.clone()));
     let last_words = Arc::new(Mutex::new(VecDeque::new()));
     let listening = child.stderr.take().map(|stderr| tokio::spawn(listen(stderr, last_words.clone())));
     let events = events.clone();
@@ -89,11 +95,24 @@ pub(crate) fn start(
         let words: Vec<String> = last_words.lock().iter().cloned().collect();
         let _ = events.send(NodeEvent::ExecutorDied { executor: id, how: describe(pid, status, &words) });
     });
-    Ok(Process { pid, outbox: Vec::new(), frames, ready: false })
+    Ok(Process { pid, outbox: Vec::new(), frames, lender, ready: false })
 }
 
-async fn write_frames(mut write: OwnedWriteHalf, mut queued: mpsc::UnboundedReceiver<Frame<ToExecutor>>) {
-    while let Some(frame) = queued.recv().await {
+async fn write_frames(
+    mut write: OwnedWriteHalf,
+    mut queued: mpsc::UnboundedReceiver<Frame<ToExecutor>>,
+    lender: Arc<Lender>,
+) {
+    while let Some(mut frame) = queued.recv().await {
+        if let Frame::Value(task, frames) = &frame
+            && frames.size_bytes() >= SHARED_BYTES_MIN
+        {
+            // Copies the value's buffers, unless they are in shared memory already.
+            let (task, frames, lender) = (*task, frames.clone(), lender.clone());
+            let lend = tokio::task::spawn_blocking(move || Frame::value(task, frames, &lender));
+            let Ok(lent) = lend.await else { return };
+            frame = lent;
+        }
         for piece in frame.pieces() {
             if write.write_all(&piece).await.is_err() {
                 return;
@@ -141,7 +160,8 @@ async fn listen(stderr: tokio::process::ChildStderr, last_words: Arc<Mutex<VecDe
     }
 }
 
-fn describe(pid: u32, status: Option<ExitStatus>, words: &[String]) -> String {
+/// How a process ended, for people.
+pub(crate) fn describe(pid: u32, status: Option<ExitStatus>, words: &[String]) -> String {
     let how = match status {
         Some(status) => match (status.signal(), status.code()) {
             (Some(9), _) => {

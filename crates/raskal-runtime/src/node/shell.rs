@@ -180,16 +180,14 @@ impl Shell {
             NodeEvent::Executor { executor, frame: Frame::Messages(messages) } => {
                 messages.into_iter().for_each(|message| self.hear_executor(executor, message));
             }
-            NodeEvent::Executor { executor, frame: Frame::Value(value, frames) } => match Value::from_frames(&frames) {
-                Ok(stored) => {
-                    self.state.store.insert(value, Stored::Value(stored));
-                    self.step(Event::Exported { executor, value }, None);
-                }
-                Err(error) => {
-                    tracing::error!(%value, %error, "an executor gave bytes that are not a value");
-                    self.step(Event::ExportFailed { executor, value }, None);
-                }
-            },
+            NodeEvent::Executor { executor, frame: Frame::Value(value, frames) } => {
+                self.exported(executor, value, Value::from_frames(&frames).map_err(Failure::from));
+            }
+            NodeEvent::Executor { executor, frame: Frame::Lent(value, loan) } => {
+                self.tell(executor, ToExecutor::Taken { loan: loan.id });
+                let frames = loan.take().map_err(Failure::from);
+                self.exported(executor, value, frames.and_then(|frames| Ok(Value::from_frames(&frames)?)));
+            }
             NodeEvent::ExecutorDied { executor, how } => self.executor_died(executor, how)?,
             NodeEvent::NativeDone { task, attempt, result, duration_us } => match result {
                 Ok(stored) => {
@@ -293,6 +291,19 @@ impl Shell {
         Ok(())
     }
 
+    fn exported(&mut self, executor: ExecutorId, value: TaskId, result: Result<Value, Failure>) {
+        match result {
+            Ok(stored) => {
+                self.state.store.insert(value, Stored::Value(stored));
+                self.step(Event::Exported { executor, value }, None);
+            }
+            Err(error) => {
+                tracing::error!(%value, %error, "an executor gave bytes that are not a value");
+                self.step(Event::ExportFailed { executor, value }, None);
+            }
+        }
+    }
+
     fn hear_executor(&mut self, executor: ExecutorId, message: FromExecutor) {
         match message {
             FromExecutor::Ready => {
@@ -321,6 +332,13 @@ impl Shell {
             }
             FromExecutor::Failed { task, attempt, failure } => {
                 self.step(Event::PythonFailed { executor, task, attempt }, Some(Answer::Failed(failure)));
+            }
+            // The machine counts a task as given up when it says so.
+            FromExecutor::Abandoned { .. } => {}
+            FromExecutor::Taken { loan } => {
+                if let Some(process) = self.executors.get(&executor) {
+                    process.lender.taken(loan);
+                }
             }
             FromExecutor::ExportFailed { task, message } => {
                 self.state.unusable = Some(message);
@@ -477,7 +495,7 @@ impl Shell {
                 Delivery::Inline => self.state.store.get(input).and_then(inline_bytes),
                 Delivery::Sent => {
                     if let Some(frames) = self.state.store.get(input).and_then(|stored| stored.to_frames().ok()) {
-                        process.send_value(Frame::Value(input, frames));
+                        process.send_value(input, frames);
                     }
                     None
                 }
