@@ -21,6 +21,16 @@ def test_reductions_give_numpys_values_and_types(name, axis, dtype):
         same(getattr(x, name)(axis=axis, keepdims=keepdims), getattr(a, name)(axis=axis, keepdims=keepdims), rtol=1e-6)
 
 
+@pytest.mark.parametrize("name", ["sum", "min", "max"])
+def test_objects_stay_objects(name):
+    a = np.array([[1.5, 2], [3, 0.5]], dtype=object)
+    x = da.from_array(a, chunks=1)
+    for axis in (None, 0):
+        kept = getattr(x, name)(axis=axis).persist()
+        assert kept.dtype == object
+        assert np.asarray(kept.compute(), float).tolist() == np.asarray(getattr(a, name)(axis=axis), float).tolist()
+
+
 @pytest.mark.parametrize("name", ["nansum", "nanprod", "nanmin", "nanmax", "nanmean", "nanvar", "nanstd"])
 @pytest.mark.parametrize("axis", [None, 0, 1, (0, 1)])
 def test_missing_values_are_passed_over(name, axis):

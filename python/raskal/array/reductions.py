@@ -97,6 +97,11 @@ class Joint:
     def __call__(self, block: Any, axis: Any, keepdims: bool) -> Any:
         """Reduce; the result has the announced type."""
         result = getattr(np, self.name)(block, axis=axis, keepdims=keepdims)
+        if self.dtype == object and not isinstance(result, np.ndarray):
+            # What an element of an object array is would otherwise decide the type.
+            whole = np.empty((), object)
+            whole[()] = result
+            return whole
         return result if getattr(result, "dtype", self.dtype) == self.dtype else result.astype(self.dtype)
 
 
