@@ -45,12 +45,11 @@ impl TextLines {
                 PyString::from_encoded_object(PyBytes::new(py, line).as_any(), Some(encoding), Some(errors))
             }
         };
-        text.map_err(|error| {
+        text.inspect_err(|error| {
             if error.is_instance_of::<PyUnicodeDecodeError>(py) {
                 // An exception class may forbid notes; the exception matters more.
                 let _ = error.value(py).call_method1("add_note", (format!("in '{}'", self.path.display()),));
             }
-            error
         })
     }
 }

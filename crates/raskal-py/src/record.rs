@@ -12,6 +12,9 @@ use raskal_runtime::{Failure, Function, Program};
 use raskal_store::Value;
 use std::sync::Arc;
 
+/// A graph and its layers' functions.
+type Ran = (Arc<Graph>, Vec<Arc<dyn Function>>);
+
 /// Notes which task ran when, and where.
 #[pyclass(module = "raskal._raskal", frozen)]
 pub(crate) struct Recorder {
@@ -19,7 +22,7 @@ pub(crate) struct Recorder {
     /// `time.perf_counter()` when it was made.
     epoch_s: f64,
     /// What was run, to name its tasks.
-    ran: Mutex<Option<(Arc<Graph>, Vec<Arc<dyn Function>>)>>,
+    ran: Mutex<Option<Ran>>,
 }
 
 /// Calls Python before and after each task.

@@ -20,6 +20,8 @@ enum Stays {
     Disk(SpillError),
 }
 
+/// A value that was read from disk, and its size.
+pub(super) type Loaded = (TaskId, u64, Value);
 /// Why a value could not be read again.
 pub(super) type Unread = (TaskId, String);
 
@@ -84,7 +86,7 @@ fn refusal(budget: &raskal_store::Budget, key: &str, size_bytes: u64, error: &Sp
 }
 
 /// The values of inputs, and those that were read from disk with their sizes.
-pub(super) fn load(inputs: Vec<Input>) -> Result<(Vec<Value>, Vec<(TaskId, u64, Value)>), Unread> {
+pub(super) fn load(inputs: Vec<Input>) -> Result<(Vec<Value>, Vec<Loaded>), Unread> {
     let (mut values, mut loaded) = (Vec::with_capacity(inputs.len()), Vec::new());
     for input in inputs {
         values.push(match input {

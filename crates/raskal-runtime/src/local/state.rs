@@ -4,6 +4,7 @@
 
 use super::Progress;
 use super::memory::{Leaving, Memory};
+use super::spill::Loaded;
 use crate::{Failure, Function, Program};
 use raskal_graph::LayerId;
 use raskal_scheduler::{Event, Instruction, Scheduler, Slots};
@@ -30,7 +31,7 @@ pub(super) struct Job {
     pub(super) size_bytes: u64,
     pub(super) duration_us: u32,
     /// Inputs that were read from disk, for others that take them.
-    pub(super) loaded: Vec<(TaskId, u64, Value)>,
+    pub(super) loaded: Vec<Loaded>,
     /// The input that could not be read.
     pub(super) missing: Option<TaskId>,
 }
