@@ -141,6 +141,8 @@ class TaskCall:
     def key(self) -> str: ...
     @property
     def __name__(self) -> str: ...
+    @property
+    def native(self) -> bool: ...
     def __call__(self, *inputs: Any) -> Any: ...
 
 def export(builder: ProgramBuilder, wanted: list[int]) -> list[tuple[int, TaskCall, list[int]]]:
@@ -192,6 +194,8 @@ class Delayed:
     @property
     def key(self) -> str: ...
     @property
+    def _is_keyed(self) -> bool: ...
+    @property
     def _nout(self) -> int | None: ...
     @property
     def _leaf(self) -> Any: ...
@@ -203,8 +207,13 @@ class Delayed:
     def __bool__(self) -> bool: ...
     def __hash__(self) -> int: ...
 
-def lower_delayed(builder: ProgramBuilder, objects: Sequence[Delayed]) -> list[int]:
-    """Add one layer with a task for each node that the objects need, and return the numbers of their tasks."""
+def lower_delayed(
+    builder: ProgramBuilder, objects: Sequence[Delayed], known: dict[str, Any] | None = None
+) -> list[int]:
+    """Add one layer with a task for each node that the objects need, and return the numbers of their tasks.
+
+    Values that are `known`, by key, are not computed again.
+    """
 
 # ---- engine.rs
 

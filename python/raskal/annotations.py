@@ -50,13 +50,13 @@ def annotate(**annotations: Any) -> Iterator[None]:
     retries : int or callable, optional
         How often a task that raises is run again before its failure counts.
     workers : str or list of str or callable, optional
-        Names or addresses of the workers to run on, on a cluster.
+        Names or addresses of the workers to run on. Checked and kept, and not acted on yet.
     allow_other_workers : bool, optional
-        Whether others will do as well.
+        Whether others will do as well. Likewise.
     resources : dict, optional
-        How much of each of a worker's named resources a task takes, on a cluster.
+        How much of each of a worker's named resources a task takes. Likewise.
     **annotations
-        Anything else is kept with the tasks and given to other engines (``scheduler="dask"``).
+        Anything else is kept with the tasks.
 
     Raises
     ------
@@ -64,11 +64,14 @@ def annotate(**annotations: Any) -> Iterator[None]:
         If a value is of the wrong kind.
     ValueError
         If `retries` is negative.
+    NotImplementedError
+        If `workers` or `resources` are asked for while there is a current client: raskal's clusters do not place tasks
+        by them yet.
 
     Notes
     -----
-    Threads of this process act on `priority` and `retries`. Delayed calls take what is asked where they are called;
-    arrays, dataframes and bags what is asked around ``compute`` or ``persist``.
+    Threads of this process and clusters act on `priority` and `retries`. Delayed calls take what is asked where they
+    are called; arrays, dataframes and bags what is asked around ``compute`` or ``persist``.
 
     Source: crates/raskal-graph/src/layer.rs
 
@@ -81,6 +84,7 @@ def annotate(**annotations: Any) -> Iterator[None]:
     1
     """
     asked = ask({**get_annotations(), **annotations})
+    _refuse_on_cluster(annotations)
     token = _current.set(asked)
     annotating(1)
     try:
@@ -88,6 +92,17 @@ def annotate(**annotations: Any) -> Iterator[None]:
     finally:
         annotating(-1)
         _current.reset(token)
+
+
+def _refuse_on_cluster(annotations: Mapping[str, Any]) -> None:
+    from raskal.base import default_client
+
+    asked = [name for name in ("workers", "resources") if annotations.get(name)]
+    if asked and default_client() is not None:
+        raise NotImplementedError(
+            f"raskal's clusters do not place tasks by {' and '.join(asked)} yet\n"
+            "hint: leave that out; priority and retries work"
+        )
 
 
 def ask(annotations: Mapping[str, Any]) -> Asked:

@@ -8,7 +8,7 @@ to one call share one program, and with it the tasks that they have in common.
 from __future__ import annotations
 
 import atexit
-import os
+import sys
 from collections.abc import Callable
 from contextlib import nullcontext
 from typing import Any, Protocol
@@ -17,16 +17,23 @@ from uuid import uuid4
 from raskal import _processes, config, memory
 from raskal._blas import one_thread
 from raskal._raskal import Delayed, ProgramBuilder, compute_local, lower_delayed, persist_local, stop_engines
+from raskal._unpack import unpack_collections
 from raskal.annotations import current as current_annotations
 from raskal.diagnostics._watch import watch
+from raskal.interop.protocol import DaskProtocol, Finalizer
+from raskal.system import cpu_count
 
 __all__ = [
     "Collection",
+    "DaskMethodsMixin",
     "ProgramBuilder",
     "compute",
+    "get_scheduler",
     "is_dask_collection",
+    "optimize",
     "persist",
     "set_default_client",
+    "unpack_collections",
 ]
 
 atexit.register(stop_engines)
@@ -57,20 +64,21 @@ def default_client() -> Engine | None:
     return _client
 
 
-class Collection:
-    """What all lazy collections share."""
+class DaskMethodsMixin:
+    """What a collection can do, in raskal's protocol or in Dask's.
 
-    def __raskal_lower__(self, builder: ProgramBuilder) -> list[int]:
-        """Add the collection's layers; returns the numbers of the tasks that hold its result."""
-        raise NotImplementedError(type(self).__name__)
-
-    def __raskal_finalize__(self, results: list[Any]) -> Any:
-        """Make the result of the values of those tasks."""
-        raise NotImplementedError(type(self).__name__)
-
-    def __raskal_rebuild__(self, prefix: str, handle: Any) -> Any:
-        """The same collection over kept values."""
-        raise NotImplementedError(type(self).__name__)
+    Examples
+    --------
+    >>> class Numbers(DaskMethodsMixin):
+    ...     def __dask_graph__(self):
+    ...         return {"x": 1, "y": (abs, -2)}
+    ...     def __dask_keys__(self):
+    ...         return ["x", "y"]
+    ...     def __dask_postcompute__(self):
+    ...         return sum, ()
+    >>> Numbers().compute()
+    3
+    """
 
     def compute(self, **kwargs: Any) -> Any:
         """Compute the result.
@@ -122,8 +130,24 @@ class Collection:
         return visualize(self, **kwargs)
 
 
+class Collection(DaskMethodsMixin, DaskProtocol):
+    """What all lazy collections share."""
+
+    def __raskal_lower__(self, builder: ProgramBuilder) -> list[int]:
+        """Add the collection's layers; returns the numbers of the tasks that hold its result."""
+        raise NotImplementedError(type(self).__name__)
+
+    def __raskal_finalize__(self, results: list[Any]) -> Any:
+        """Make the result of the values of those tasks."""
+        raise NotImplementedError(type(self).__name__)
+
+    def __raskal_rebuild__(self, prefix: str, handle: Any) -> Any:
+        """The same collection over kept values."""
+        raise NotImplementedError(type(self).__name__)
+
+
 def is_dask_collection(x: Any) -> bool:
-    """Whether an object is a lazy collection.
+    """Whether an object is a lazy collection, of raskal or of another library with Dask's protocol.
 
     Examples
     --------
@@ -131,7 +155,15 @@ def is_dask_collection(x: Any) -> bool:
     >>> raskal.is_dask_collection(raskal.delayed(1)), raskal.is_dask_collection(1)
     (True, False)
     """
-    return hasattr(type(x), "__raskal_lower__")
+    return hasattr(type(x), "__raskal_lower__") or is_foreign(x)
+
+
+def is_foreign(x: Any) -> bool:
+    """Whether an object is a collection of another library, with Dask's protocol and something to compute."""
+    kind = type(x)
+    if not hasattr(kind, "__dask_graph__") or hasattr(kind, "__raskal_lower__") or isinstance(x, type):
+        return False
+    return x.__dask_graph__() is not None
 
 
 class _Gather:
@@ -142,6 +174,10 @@ class _Gather:
 
     def __call__(self, coordinates: tuple[int, ...], *values: Any) -> Any:
         return self.finalize(list(values))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        owner = getattr(self.finalize, "__self__", None)
+        return _Gather, (self.finalize if owner is None else Finalizer(owner),)
 
 
 _SCHEDULERS = {
@@ -157,30 +193,30 @@ _SCHEDULERS = {
 
 def _place(scheduler: Any, num_workers: int | None) -> tuple[int, list[str] | None]:
     """Number of threads to run on (0: the calling one alone), and the command to start a process for each with."""
-    if callable(scheduler):
-        raise TypeError(
-            f"scheduler={scheduler!r} is a function\nhint: use 'threads', 'processes', 'synchronous', or a "
-            "raskal.distributed.Client"
-        )
     kind = _SCHEDULERS.get(scheduler.lower()) if isinstance(scheduler, str) else None
     if kind is None:
         raise ValueError(
-            f"unknown scheduler {scheduler!r}\nhint: use 'threads' (the default), 'processes' or 'synchronous'; for a "
-            "cluster make a raskal.distributed.Client"
+            f"unknown scheduler {scheduler!r}\nhint: use 'threads' (the default), 'synchronous', 'processes', 'dask', "
+            "'ray', an executor of concurrent.futures, or a raskal.distributed.Client"
         )
     if kind == "sync":
         return 0, None
-    count = num_workers if num_workers is not None else config.get("num_workers", None)
-    if count is None:
-        count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
-    elif int(count) < 1:
-        raise ValueError(f"num_workers must be at least 1, got {count!r}")
-    count = int(count)
+    count = local_threads(num_workers)
     return count, _processes.command(count > 1) if kind == "processes" else None
 
 
+def local_threads(num_workers: int | None = None) -> int:
+    """Number of threads to run on: the one given, else the setting ``num-workers``, else one for each usable core."""
+    count = num_workers if num_workers is not None else config.get("num_workers", None)
+    if count is None:
+        return cpu_count()
+    if int(count) < 1:
+        raise ValueError(f"num_workers must be at least 1, got {count!r}")
+    return int(count)
+
+
 def _engine(scheduler: Any) -> tuple[Engine | None, Any]:
-    """The client to use, or None and the name of the local scheduler."""
+    """The engine to use, or None and the name of the local scheduler."""
     scheduler = scheduler if scheduler is not None else config.get("scheduler", None)
     if scheduler is None:
         return _client, "threads"
@@ -192,16 +228,25 @@ def _engine(scheduler: Any) -> tuple[Engine | None, Any]:
                 f"scheduler={scheduler!r} needs a client\nhint: make one with raskal.distributed.Client(address)"
             )
         return _client, None
-    return None, scheduler
+    from raskal.interop.engines import engine_of
+
+    engine = engine_of(scheduler)
+    return engine, None if engine is not None else scheduler
 
 
-def _lower(collections: list[Any], distributed: bool = False) -> tuple[ProgramBuilder, list[list[int]]]:
-    """One program for all collections, and the tasks that hold each one's result."""
+def _lower(
+    collections: list[Any], distributed: bool = False, known: dict[str, Any] | None = None
+) -> tuple[ProgramBuilder, list[list[int]]]:
+    """One program for all collections, and the tasks that hold each one's result.
+
+    Values of delayed calls that are `known`, by key, are not computed again.
+    """
     builder = ProgramBuilder(distributed)
     groups: list[list[int]] = [[] for _ in collections]
     places = [place for place, collection in enumerate(collections) if isinstance(collection, Delayed)]
     # All delayed objects at once: they share nodes, and many of them must not cost many layers.
-    for place, task in zip(places, lower_delayed(builder, [collections[place] for place in places]), strict=True):
+    tasks = lower_delayed(builder, [collections[place] for place in places], known)
+    for place, task in zip(places, tasks, strict=True):
         groups[place] = [task]
     for place, collection in enumerate(collections):
         if not isinstance(collection, Delayed):
@@ -243,6 +288,8 @@ def run_local(
     """
     memory.apply()
     with watch(builder, wanted, graph) as recorder, one_thread() if threads > 1 else nullcontext():
+        if not wanted and groups is None:
+            return []
         if groups is None:
             return _watched(lambda update: compute_local(builder, wanted, threads, update, recorder, processes))
         return _watched(lambda update: persist_local(builder, groups, threads, update, recorder, processes))
@@ -269,9 +316,9 @@ def compute(
         Whether to look for collections inside lists, tuples, dictionaries, sets and dataclasses.
     optimize_graph : bool
         Accepted for Dask's sake; expressions are always optimised.
-    scheduler : str or Client, optional
-        ``"threads"`` (the default), ``"processes"``, ``"synchronous"``, or a client. By default the current client, if
-        there is one.
+    scheduler : str, Client, executor or callable, optional
+        ``"threads"`` (the default), ``"synchronous"``, ``"processes"``, a client; ``"dask"`` or ``"ray"``; an executor
+        of ``concurrent.futures``; or a function ``get(dsk, keys)``. By default the current client, if there is one.
     get : None
         Not supported; use `scheduler`.
     num_workers : int, optional
@@ -306,32 +353,61 @@ def compute(
         raise TypeError("get= is not supported\nhint: use scheduler=")
     if kwargs:
         raise TypeError(f"compute() got unknown arguments {sorted(kwargs)}")
-    wrapped = [_wrap(argument, traverse) for argument in args]
+    wrapped = _wrapped(args, traverse)
     collections = [collection for collection in wrapped if collection is not None]
     if not collections:
         return args
+    results = iter(_results(collections, scheduler, num_workers))
+    return tuple(
+        argument if collection is None else next(results) for argument, collection in zip(args, wrapped, strict=True)
+    )
+
+
+def _results(collections: list[Any], scheduler: Any, num_workers: int | None) -> list[Any]:
+    """The result of each collection, by way of the caches that are active."""
+    caches = sys.modules.get("raskal.cache")  # none is active before it is imported
+    if caches is None or not caches.is_active():
+        return _computed(collections, scheduler, num_workers)
+    return list(caches.through(collections, lambda rest, known: _computed(rest, scheduler, num_workers, known)))
+
+
+def _computed(
+    collections: list[Any], scheduler: Any, num_workers: int | None, known: dict[str, Any] | None = None
+) -> list[Any]:
     client, name = _engine(scheduler)
-    builder, groups = _lower(collections, distributed=client is not None)
+    distributed = getattr(client, "distributed", client is not None)
+    builder, groups = _lower(collections, distributed, known)
     wanted = [task for group in groups for task in group]
     if client is not None:
         values = iter(client.compute_program(builder, wanted))
     else:
         threads, command = _place(name, num_workers)
         values = iter(run_local(builder, wanted, threads, processes=command))
-    results = iter(
-        [
-            collection.__raskal_finalize__([next(values) for _ in group])
-            for collection, group in zip(collections, groups, strict=True)
-        ]
-    )
-    return tuple(
-        argument if collection is None else next(results) for argument, collection in zip(args, wrapped, strict=True)
-    )
+    return [
+        collection.__raskal_finalize__([next(values) for _ in group])
+        for collection, group in zip(collections, groups, strict=True)
+    ]
+
+
+def _wrapped(arguments: tuple[Any, ...], traverse: bool) -> list[Any]:
+    """Each argument as a collection, or None if there is nothing to compute in it."""
+    # The commonest kind first: there may be a hundred thousand of them.
+    foreign = [
+        place for place, argument in enumerate(arguments) if type(argument) is not Delayed and is_foreign(argument)
+    ]
+    if not foreign:
+        return [argument if type(argument) is Delayed else _wrap(argument, traverse) for argument in arguments]
+    from raskal.interop.collections import to_delayed_together
+
+    delayed = dict(zip(foreign, to_delayed_together([arguments[place] for place in foreign]), strict=True))
+    return [
+        delayed[place] if place in delayed else _wrap(argument, traverse) for place, argument in enumerate(arguments)
+    ]
 
 
 def _wrap(argument: Any, traverse: bool) -> Any:
-    """The argument as a collection, or None if there is nothing to compute in it."""
-    if is_dask_collection(argument):
+    """One argument as a collection, or None if there is nothing to compute in it."""
+    if hasattr(type(argument), "__raskal_lower__"):
         return argument
     if not traverse or type(argument) in (int, float, str, bytes, bool, type(None)):
         return None
@@ -370,11 +446,13 @@ def persist(
     """
     if kwargs:
         raise TypeError(f"persist() got unknown arguments {sorted(kwargs)}")
+    if any(is_foreign(argument) for argument in args):
+        return _persist_foreign(args, scheduler, num_workers)
     collections = [argument for argument in args if is_dask_collection(argument)]
     if not collections:
         return args
     client, name = _engine(scheduler)
-    builder, groups = _lower(collections, distributed=client is not None)
+    builder, groups = _lower(collections, distributed=getattr(client, "distributed", client is not None))
     if client is not None:
         handles = client.persist_program(builder, groups)
     else:
@@ -388,3 +466,89 @@ def persist(
         ]
     )
     return tuple(next(kept) if is_dask_collection(argument) else argument for argument in args)
+
+
+def _persist_foreign(args: tuple[Any, ...], scheduler: Any, num_workers: int | None) -> tuple[Any, ...]:
+    """`persist` where some are collections of other libraries, each of which makes its own kind again."""
+    from raskal.interop.collections import persist as persist_one
+
+    def run(values: list[Any]) -> list[Any]:
+        return list(compute(*values, traverse=False, scheduler=scheduler, num_workers=num_workers))
+
+    own = [argument for argument in args if not is_foreign(argument)]
+    kept = iter(persist(*own, scheduler=scheduler, num_workers=num_workers))
+    return tuple(persist_one(argument, run) if is_foreign(argument) else next(kept) for argument in args)
+
+
+def optimize(*args: Any, traverse: bool = True, **kwargs: Any) -> tuple[Any, ...]:
+    """Collections that are equal to the ones given, made ready to be computed together.
+
+    Parameters
+    ----------
+    *args : object
+        Collections; anything else is returned as it is.
+    traverse, **kwargs
+        Accepted for Dask's sake.
+
+    Returns
+    -------
+    tuple
+        One object for each argument.
+
+    Notes
+    -----
+    raskal's collections optimise themselves when they are computed, drawn or explained, so they come back as they are.
+    Dask's are given to Dask.
+
+    Examples
+    --------
+    >>> import raskal
+    >>> (value,) = raskal.optimize(raskal.delayed(abs)(-1))
+    >>> value.compute()
+    1
+    """
+    foreign = [argument for argument in args if is_foreign(argument)]
+    if not foreign:
+        return args
+    import dask
+
+    optimized = iter(dask.optimize(*foreign, **kwargs))
+    return tuple(next(optimized) if is_foreign(argument) else argument for argument in args)
+
+
+def get_scheduler(get: Any = None, scheduler: Any = None, collections: Any = None, cls: Any = None) -> Any:
+    """The function ``get(dsk, keys)`` that a scheduler stands for.
+
+    Parameters
+    ----------
+    get : None
+        Not supported; use `scheduler`.
+    scheduler : str, executor, client or callable, optional
+        As of `compute`; by default the setting ``scheduler``, else threads.
+    collections, cls
+        Accepted for Dask's sake.
+
+    Returns
+    -------
+    callable
+
+    Examples
+    --------
+    >>> get_scheduler(scheduler="sync")({"x": (abs, -1)}, "x")
+    1
+    """
+    if get is not None:
+        raise TypeError("get= is not supported\nhint: use scheduler=")
+    from raskal import graphs
+
+    engine, name = _engine(scheduler)
+    if engine is None:
+        threads, command = _place(name, None)
+
+        def run(builder: ProgramBuilder, tasks: list[int], graph: Any) -> list[Any]:
+            return run_local(builder, tasks, threads, graph=graph, processes=command)
+
+        return lambda dsk, keys, **kwargs: graphs.get_graph(dsk, keys, run)
+    return lambda dsk, keys, **kwargs: graphs.get_graph(
+        dsk, keys, lambda builder, tasks, graph: engine.compute_program(builder, tasks)
+    )

@@ -14,6 +14,7 @@ from typing import Any
 from raskal import config
 from raskal._raskal import Delayed, lower_delayed
 from raskal.base import Collection, ProgramBuilder
+from raskal.interop.protocol import DaskProtocol
 from raskal.tokenize import normalize_token, tokenize
 
 __all__ = ["Delayed", "delayed"]
@@ -141,6 +142,18 @@ def _set_attribute(self: Delayed, name: str, value: Any) -> None:
     raise TypeError("a Delayed can't be changed in place\nhint: change the value inside a delayed function")
 
 
+def _graph(self: Delayed) -> dict[str, Any]:
+    """The tasks that this needs, by key, as Dask would be given them."""
+    return self.__dask_graph__()
+
+
+async def _awaited(self: Delayed) -> Any:
+    """Compute in a thread, so that the event loop goes on."""
+    import asyncio
+
+    return await asyncio.to_thread(self.compute)
+
+
 def _represent(self: Delayed) -> str:
     return f"Delayed({self.key!r})"
 
@@ -186,15 +199,21 @@ _METHODS: dict[str, Any] = {
     "__setitem__": _set_item,
     "__setattr__": _set_attribute,
     "__repr__": _represent,
+    "__await__": lambda self: _awaited(self).__await__(),
+    "__dask_tokenize__": lambda self: self.key,
+    "dask": property(_graph),
     "__raskal_lower__": _lower,
     "__raskal_finalize__": lambda self, results: results[0],
     "__raskal_rebuild__": _rebuild,
     "__raskal_tokenize__": lambda self: self.key,
 }
-for _name, _method in _METHODS.items():
-    setattr(Delayed, _name, _method)
 for _name in ("compute", "persist", "visualize"):
     setattr(Delayed, _name, getattr(Collection, _name))
+for _name, _method in vars(DaskProtocol).items():
+    if _name.startswith("__dask_"):
+        setattr(Delayed, _name, _method)
+for _name, _method in _METHODS.items():
+    setattr(Delayed, _name, _method)
 normalize_token.register(Delayed, lambda value: ("delayed", value.key))
 
 

@@ -20,6 +20,7 @@ __all__ = ["Drawing", "draw", "visualize"]
 
 # Above this many tasks the layers are drawn: about what fits on a screen and can still be read.
 TASKS_MAX = 200
+_COLORS = (None, "layer", "order", "memory", "time", "bytes")
 _DIRECTIONS = ("TB", "BT", "LR", "RL")
 
 
@@ -79,6 +80,7 @@ def visualize(
     rankdir: str = "TB",
     color: str | None = None,
     collapse: bool | None = None,
+    profiler: Any = None,
 ) -> Drawing:
     """Draw the task graph of collections.
 
@@ -93,17 +95,20 @@ def visualize(
     optimize_graph : bool
         Draw only what the results need, instead of everything that was built.
     maxval : float, optional
-        The upper end of the colour scale of ``color="order"``.
+        The upper end of the colour scale.
     engine : None
         Present for Dask's callers: raskal draws by itself.
     format : {"svg", "png", "pdf"}, optional
         By default what the file name says, else SVG. PNG and PDF need the package cairosvg.
     rankdir : {"TB", "BT", "LR", "RL"}
         Direction of the data: top to bottom, bottom to top, left to right or right to left.
-    color : {None, "order"}
-        Colour by layer, or by the order in which tasks are to run.
+    color : {None, "layer", "order", "memory", "time", "bytes"}
+        Colour by layer; by the order in which tasks are to run; by how many values are held while a task runs, if they
+        run in that order; by how long tasks took, or how large their values were, as `profiler` noted.
     collapse : bool, optional
         Draw layers instead of tasks. By default for more than 200 tasks.
+    profiler : Profiler, optional
+        What noted a run of the same collections.
 
     Returns
     -------
@@ -124,21 +129,61 @@ def visualize(
     """
     if engine is not None:
         raise ValueError(f"raskal draws graphs by itself, not with engine={engine!r}\nhint: leave engine= out")
-    if color not in (None, "order"):
-        raise ValueError(f"unknown color {color!r}\nhint: use None (by layer) or 'order'")
+    if color not in _COLORS:
+        known = ", ".join(map(repr, _COLORS))
+        raise ValueError(f"unknown color {color!r}\nhint: use one of {known}")
+    if color in ("time", "bytes") and profiler is None:
+        raise ValueError(
+            f"color={color!r} needs a run that was noted\n"
+            "hint: with raskal.diagnostics.Profiler() as prof: x.compute(), then visualize(x, ..., profiler=prof)"
+        )
     if filename is not None:
         filename, format = _target(filename, format)  # a wrong name is told before the work
         if format != "svg":
             _cairosvg(format)
     description = describe(args, traverse=traverse, optimize_graph=optimize_graph)
-    if color == "order":
-        for node in description["nodes"]:
-            order = node["order"]
-            node["value"] = order if order is None or maxval is None else min(order, maxval)
+    values = _values(description, color, profiler)
+    for node in description["nodes"]:
+        value = values.get(node["id"])
+        node["value"] = value if value is None or maxval is None else min(value, maxval)
     drawing = Drawing(draw(description, rankdir=rankdir, collapse=collapse))
     if filename is not None:
         drawing.save(filename, format)
     return drawing
+
+
+def _values(description: Mapping[str, Any], color: str | None, profiler: Any) -> dict[Any, float]:
+    """The number that each task is coloured by."""
+    nodes = description["nodes"]
+    if color == "order":
+        return {node["id"]: node["order"] for node in nodes if node["order"] is not None}
+    if color == "memory":
+        return _held(description)
+    if color in ("time", "bytes"):
+        noted = {record.key: record for record in profiler.records}
+        found = {node["id"]: noted[node["key"]] for node in nodes if node["key"] in noted}
+        if not found:
+            raise ValueError("the profiler noted no task of this graph\nhint: draw the very object that was computed")
+        if color == "bytes":
+            return {id: record.nbytes for id, record in found.items()}
+        return {id: record.end_time - record.start_time for id, record in found.items()}
+    return {}
+
+
+def _held(description: Mapping[str, Any]) -> dict[Any, float]:
+    """How many values are held while each task runs, its own among them, if one runs at a time in the order planned."""
+    users: Counter[Any] = Counter(start for start, _ in description["edges"])
+    inputs: dict[Any, list[Any]] = {}
+    for start, end in description["edges"]:
+        inputs.setdefault(end, []).append(start)
+    held, counts = 0, {}
+    for node in sorted((node for node in description["nodes"] if node["order"] is not None), key=lambda n: n["order"]):
+        held += 1
+        counts[node["id"]] = float(held)
+        for start in inputs.get(node["id"], ()):
+            users[start] -= 1
+            held -= users[start] == 0
+    return counts
 
 
 def describe(args: Iterable[Any], *, traverse: bool = True, optimize_graph: bool = False) -> dict[str, Any]:
@@ -169,6 +214,11 @@ def _collections(args: Iterable[Any], traverse: bool) -> Iterator[Any]:
     for arg in args:
         if hasattr(type(arg), "__raskal_lower__"):
             yield arg
+        elif hasattr(type(arg), "__dask_graph__"):
+            interop: Any = importlib.import_module("raskal.interop.collections")  # as for `base` above
+            converted = interop.to_delayed(arg)
+            if converted is not None:
+                yield converted
         elif traverse and isinstance(arg, Mapping):
             yield from _collections([*arg.keys(), *arg.values()], traverse)
         elif traverse and isinstance(arg, (list, tuple, set, frozenset)):

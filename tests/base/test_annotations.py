@@ -97,6 +97,21 @@ def test_arrays_take_what_is_asked_around_compute():
         assert array.compute().tolist() == [1.0 + flaky.calls] * 4
 
 
+def test_what_a_cluster_does_not_do_yet_is_refused():
+    from raskal.base import set_default_client
+
+    before = set_default_client(object())  # type: ignore[arg-type]
+    try:
+        with pytest.raises(NotImplementedError, match="do not place tasks by workers"), annotate(workers="alice"):
+            pass
+        with annotate(priority=1, retries=1):
+            assert get_annotations() == {"priority": 1, "retries": 1}
+    finally:
+        set_default_client(before)
+    with annotate(workers="alice", resources={"GPU": 1}):
+        assert delayed(abs)(-1).compute() == 1
+
+
 def test_threads_do_not_share_annotations():
     seen: list[dict[str, Any]] = []
     with annotate(priority=1):

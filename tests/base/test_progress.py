@@ -291,3 +291,11 @@ def test_html_escapes_layer_names():
     content = as_html(Progress(1, 2, [("<script>alert(1)</script>", 1, 2)], 1.0))
     assert "<script>" not in content
     assert "&lt;script&gt;" in content
+
+
+def test_a_bar_tells_which_bars_are_active():
+    bar = ProgressBar()
+    assert bar not in bar.active
+    with bar:
+        assert bar.active[-1] is bar
+    assert bar not in bar.active

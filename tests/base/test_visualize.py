@@ -314,3 +314,29 @@ def test_real_graph_is_drawn_with_its_functions_and_order(tmp_path):
     both = module.describe([total, parts[0]])
     assert [node["order"] for node in both["nodes"] if node["function"] == "sum"] == [3]
     assert len(both["nodes"]) == 4
+
+
+def test_tasks_are_coloured_by_the_values_that_are_held():
+    from raskal.visualize import _held
+
+    nodes = [{"id": name, "order": order} for order, name in enumerate("abcd")]
+    edges = [("a", "b"), ("b", "d"), ("c", "d")]
+    assert _held({"nodes": nodes, "edges": edges}) == {"a": 1, "b": 2, "c": 2, "d": 3}
+
+
+def test_tasks_are_coloured_by_a_run_that_was_noted():
+    from raskal.diagnostics import Profiler
+    from raskal.visualize import _values, describe
+
+    total = raskal.delayed(sum)([raskal.delayed(bytes)(size) for size in (10, 100_000)])
+    with Profiler() as prof, pytest.raises(TypeError):
+        total.compute()
+    graph = describe([total], optimize_graph=True)
+    sizes = sorted(value for value in _values(graph, "bytes", prof).values() if value > 10)
+    assert sizes[-1] >= 100_000
+    assert set(_values(graph, "time", prof)) == {node["id"] for node in graph["nodes"]}
+    assert raskal.visualize(total, filename=None, color="time", profiler=prof).svg.startswith("<svg")
+    with pytest.raises(ValueError, match="needs a run that was noted"):
+        raskal.visualize(total, filename=None, color="time")
+    with pytest.raises(ValueError, match="noted no task"):
+        raskal.visualize(raskal.delayed(abs)(1), filename=None, color="time", profiler=prof)

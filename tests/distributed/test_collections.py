@@ -93,3 +93,24 @@ def test_dataframes_run_on_the_cluster(client):
     pd.testing.assert_series_equal(lazy.groupby("key").value.mean().compute(), expected)
     doubled = lazy.map_partitions(lambda part: part.assign(value=2 * part.value)).persist()
     pd.testing.assert_series_equal(doubled.groupby("key").value.mean().compute(), 2 * expected)
+
+
+def test_other_collections_are_arguments_of_delayed_calls_on_the_cluster(client):
+    """What puts an array or a frame together travels without its plan, which cannot."""
+    array = raskal.array.ones((4, 4), chunks=2) + 1
+    frame = raskal.dataframe.from_pandas(pd.DataFrame({"a": range(10)}), npartitions=2)
+    total = raskal.delayed(lambda block, table: float(block.sum()) + float(table.a.sum()))(array, frame)
+    assert total.compute() == 32 + 45
+
+
+def test_annotated_calls_are_tried_again_on_the_cluster(client, tmp_path):
+    def fragile(folder):
+        count = len(list(folder.iterdir()))
+        (folder / str(count)).touch()
+        if count < 2:
+            raise RuntimeError("not yet")
+        return count
+
+    with raskal.annotate(retries=2, priority=5):
+        result = raskal.delayed(fragile)(tmp_path)
+    assert result.compute() == 2

@@ -195,6 +195,9 @@ fn run(
     processes: Option<&[OsString]>,
 ) -> PyResult<Vec<Value>> {
     let mut program = builder.finish(wanted)?;
+    if program.wanted.is_empty() {
+        return Ok(Vec::new());
+    }
     if let Some(recorder) = recorder {
         recorder.attach(&mut program);
     }

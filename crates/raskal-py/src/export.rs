@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyTuple};
-use raskal_runtime::{Call, EncodedFunction, Failure, Function};
+use raskal_runtime::{Call, Failure, Function, TaskPayloads};
 use raskal_types::SlotClass;
 use std::sync::Arc;
 
@@ -21,17 +21,27 @@ pub(crate) struct LayerFunction {
     function: Arc<dyn Function>,
     shape: Vec<u32>,
     native: bool,
-    /// Made when the first of its tasks is pickled.
-    encoded: Mutex<Option<EncodedFunction>>,
+    /// Made when the first of its tasks is pickled, or what it was decoded from.
+    encoded: Mutex<Option<Encoded>>,
+}
+
+/// A function as bytes.
+#[derive(Clone)]
+struct Encoded {
+    codec: String,
+    shared: Bytes,
+    /// The tasks' own parts; none where the tasks have them already, since they were sent here.
+    tasks: Option<TaskPayloads>,
 }
 
 impl LayerFunction {
-    fn encoded(&self, py: Python<'_>) -> PyResult<EncodedFunction> {
+    fn encoded(&self, py: Python<'_>) -> PyResult<Encoded> {
         // Not held while encoding, which calls Python: two threads may both encode, which does no harm.
         if let Some(encoded) = self.encoded.lock().clone() {
             return Ok(encoded);
         }
         let encoded = self.function.encode().map_err(|failure| to_exception(py, &failure))?;
+        let encoded = Encoded { codec: encoded.codec.into(), shared: encoded.shared, tasks: encoded.tasks };
         *self.encoded.lock() = Some(encoded.clone());
         Ok(encoded)
     }
@@ -41,10 +51,10 @@ impl LayerFunction {
 impl LayerFunction {
     #[staticmethod]
     fn _decode(py: Python<'_>, codec: &str, shared: Vec<u8>, shape: Vec<u32>, native: bool) -> PyResult<LayerFunction> {
-        let function = crate::node::registry()
-            .decode(codec, &Bytes::from(shared))
-            .map_err(|failure| to_exception(py, &failure))?;
-        Ok(LayerFunction { function, shape, native, encoded: Mutex::new(None) })
+        let shared = Bytes::from(shared);
+        let function = crate::node::registry().decode(codec, &shared).map_err(|failure| to_exception(py, &failure))?;
+        let encoded = Encoded { codec: codec.into(), shared, tasks: None };
+        Ok(LayerFunction { function, shape, native, encoded: Mutex::new(Some(encoded)) })
     }
 
     fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyTuple>)> {
@@ -75,6 +85,12 @@ impl TaskCall {
     #[new]
     fn new(layer: Py<LayerFunction>, index: u32, payload: Vec<u8>, key: String, name: String) -> TaskCall {
         TaskCall { layer, index, payload: payload.into(), key, name }
+    }
+
+    /// Whether it runs without Python.
+    #[getter]
+    fn native(&self) -> bool {
+        self.layer.get().native
     }
 
     #[pyo3(signature = (*inputs))]

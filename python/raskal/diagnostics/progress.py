@@ -112,6 +112,12 @@ class ProgressBar:
         self._clock: Callable[[], float] = time.perf_counter
         self._drawn: weakref.ref[Computation] | None = None
 
+    @property
+    def active(self) -> tuple[ProgressBar, ...]:
+        """The bars that show computations which begin now, the innermost last."""
+        with _lock:
+            return tuple(_bars)
+
     def register(self) -> None:
         """Show every computation from now on."""
         with _lock:

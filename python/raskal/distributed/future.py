@@ -157,6 +157,9 @@ class Future(Collection):
         graph, task = self._remote.id
         return builder.add_persisted(f"future-{graph:08x}{task:024x}", RemotePersisted([self._remote]))
 
+    def __raskal_tokenize__(self) -> Any:
+        return ("future", self.key)
+
     def __raskal_finalize__(self, results: list[Any]) -> Any:
         return results[0]
 

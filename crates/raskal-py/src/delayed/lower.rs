@@ -6,9 +6,11 @@ use super::node::{Kind, Node};
 use super::object::Delayed;
 use super::tasks::Tasks;
 use crate::program::ProgramBuilder;
+use crate::value::from_python;
 use foldhash::fast::FixedState;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
+use pyo3::types::PyDict;
 use raskal_graph::{Csr, Edge, EdgeMap, Layer, SingledOut};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -24,11 +26,21 @@ struct Found {
 }
 
 impl Found {
-    fn find(&mut self, wanted: &Arc<Node>) -> u32 {
+    /// Finds what `wanted` needs, but nothing behind a node whose value is `known` by its key.
+    fn find(&mut self, wanted: &Arc<Node>, known: Option<&Bound<'_, PyDict>>) -> PyResult<u32> {
         let mut stack: Vec<(&Arc<Node>, bool)> = vec![(wanted, false)];
         while let Some((node, visited)) = stack.pop() {
             let address = Arc::as_ptr(node);
             if self.places.contains_key(&address) {
+                continue;
+            }
+            if !visited
+                && let Some(known) = known
+                && let Some(value) = known.get_item(node.key(known.py()))?
+            {
+                let key = Some(node.key(known.py()));
+                self.places.insert(address, self.nodes.len() as u32);
+                self.nodes.push(Node::new(known.py(), Kind::Value(from_python(value)), key));
                 continue;
             }
             if !visited {
@@ -56,21 +68,25 @@ impl Found {
                 self.nodes.push(node.clone());
             }
         }
-        self.places[&Arc::as_ptr(wanted)]
+        Ok(self.places[&Arc::as_ptr(wanted)])
     }
 }
 
 static NEXT: AtomicU64 = AtomicU64::new(0);
 
-/// Adds one layer with a task for each node that the given ones need; returns the numbers of their tasks.
+/// Adds one layer with a task for each node that the given ones need; returns the numbers of their tasks. Values that are
+/// `known`, by key, are not computed again.
 #[pyfunction]
+#[pyo3(signature = (builder, objects, known=None))]
 pub(super) fn lower_delayed(
     py: Python<'_>,
     builder: &Bound<'_, ProgramBuilder>,
     objects: Vec<Bound<'_, Delayed>>,
+    known: Option<&Bound<'_, PyDict>>,
 ) -> PyResult<Vec<u32>> {
     let mut found = Found::default();
-    let wanted: Vec<u32> = objects.iter().map(|object| found.find(&object.get().node)).collect();
+    let wanted: Vec<u32> =
+        objects.iter().map(|object| found.find(&object.get().node, known)).collect::<PyResult<_>>()?;
     let Found { nodes, places, .. } = found;
 
     // Results of other collections come in through one layer that selects their tasks.

@@ -136,6 +136,12 @@ impl Delayed {
         self.node.key(py)
     }
 
+    /// Whether the key was given or made from content, rather than drawn.
+    #[getter]
+    fn _is_keyed(&self) -> bool {
+        self.node.key.is_some()
+    }
+
     /// Into how many values the result can be unpacked, if known.
     #[getter]
     fn _nout(&self) -> Option<usize> {
