@@ -25,9 +25,6 @@ pub(crate) struct Recorder {
     ran: Mutex<Option<Ran>>,
 }
 
-/// The layers of a program, and what their tasks do.
-type Ran = (Arc<Graph>, Vec<Arc<dyn Function>>);
-
 /// Calls Python before and after each task.
 struct Calls {
     before: Option<Py<PyAny>>,
