@@ -269,6 +269,17 @@ class ProgramBuilder:
     ) -> int:
         """Add one task that calls `callable((), *values)` with the values of `tasks`, and return its number."""
 
+    def add_calls(
+        self,
+        prefix: str,
+        count: int,
+        arguments: list[list[list[int]]],
+        callable: Callable[..., Any],
+        description: str,
+        origin: str | None = None,
+    ) -> list[int]:
+        """Add `count` tasks, of which task `i` calls `callable((i,), *values)` with the values of each `arguments[k][i]`."""
+
     def add_persisted(self, prefix: str, handle: Persisted | RemotePersisted) -> list[int]:
         """Add a layer of values that exist already, and return its task numbers."""
 
@@ -317,6 +328,7 @@ class ProgramBuilder:
 class Persisted:
     """Values that an engine holds for persisted collections."""
 
+    def __new__(cls, objects: list[Any]) -> Persisted: ...
     @property
     def nbytes(self) -> int:
         """Bytes of all values together."""
@@ -434,6 +446,9 @@ class Frame:
     @property
     def token(self) -> str:
         """Content hash."""
+    @property
+    def root(self) -> str:
+        """Content hash of the table whose rows, or some of them, these are, partition by partition."""
     def select(self, names: list[str]) -> Frame: ...
     def rename(self, names: list[str]) -> Frame: ...
     def assign(self, name: str, value: Frame) -> Frame: ...
@@ -461,7 +476,7 @@ class Frame:
         self, keys: list[Frame], aggregates: list[tuple[str, str, str]], sort: bool, dropna: bool
     ) -> Frame: ...
     def reduce(self, aggregates: list[tuple[str, str, str]]) -> Frame: ...
-    def head(self, rows: int, partitions: int) -> Frame: ...
+    def head(self, rows: int) -> Frame: ...
     def select_partitions(self, partitions: list[int]) -> Frame: ...
     def reset_index(self, drop: bool) -> Frame: ...
     def index_column(self) -> Frame: ...
@@ -496,3 +511,8 @@ def frame_from_persisted(
     handle: Persisted, types: Any, index: list[str | None], token: str, divisions: Any = None
 ) -> Frame:
     """Persisted values as a frame, one partition each."""
+
+def frame_from_tasks(
+    owner: Any, partitions: int, types: Any, index: list[str | None], token: str, divisions: Any = None
+) -> Frame:
+    """A table whose partitions are made by tasks; `owner.lower(builder)` adds them and returns their numbers."""

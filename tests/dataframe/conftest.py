@@ -1,12 +1,15 @@
-"""Tables that the tests of dataframes share."""
+"""Tables that the tests of dataframes share; puts the folder's helpers on the path."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
 
 
 @pytest.fixture

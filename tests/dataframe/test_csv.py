@@ -115,9 +115,9 @@ def test_a_later_row_of_another_type_names_the_line_and_a_dtype(tmp_path: Path) 
     assert "dtype={'a': 'str'}" in str(raised.value)
 
 
-def test_options_that_are_not_supported_are_refused_by_name(csv_folder: Path) -> None:
-    with pytest.raises(NotImplementedError, match="skiprows"):
-        dd.read_csv(csv_folder / "*.csv", skiprows=3)
+def test_options_that_do_not_fit_are_refused_by_name(csv_folder: Path) -> None:
+    with pytest.raises(ValueError, match="nrows"):
+        dd.read_csv(csv_folder / "*.csv", nrows=3)
     with pytest.raises(KeyError, match="did you mean 'name'"):
         dd.read_csv(csv_folder / "*.csv", usecols=["nam"])
 

@@ -171,9 +171,8 @@ def test_an_unknown_column_offers_the_nearest_at_the_users_line(df: Any) -> None
         df.groupby("nme")
 
 
-def test_columns_of_other_rows_are_refused(df: Any) -> None:
-    with pytest.raises(ValueError, match="do not come from the same rows"):
-        df[df.x > 0].x + df.x
+def test_columns_of_other_rows_are_aligned_and_truth_is_refused(df: Any, people: pd.DataFrame) -> None:
+    same(df[df.x > 0].x + df.x, people[people.x > 0].x + people.x)
     with pytest.raises(ValueError, match="ambiguous"):
         bool(df.x > 0)
 

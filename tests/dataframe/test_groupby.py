@@ -64,12 +64,6 @@ def test_groups_are_those_of_pandas(
         assert_series_equal(found, expected)
 
 
-def test_an_unknown_aggregation_lists_those_there_are(people: pd.DataFrame) -> None:
-    df = dd.from_pandas(people, npartitions=2)
-    with pytest.raises(NotImplementedError, match="'kurtosis' is not supported\nhint: use one of sum, mean"):
-        df.groupby("name").x.agg("kurtosis")
-
-
 def test_only_the_columns_that_matter_are_read(csv_folder: Path) -> None:
     plan = dd.read_csv(csv_folder / "*.csv").groupby("name").x.mean().explain()
     assert "columns=[name, x]" in plan.split("steps")[1]

@@ -80,3 +80,25 @@ def test_missing_files_and_columns_are_named(folder: Path) -> None:
     (folder / "bad.parquet").write_text("no parquet at all")
     with pytest.raises(OSError, match=r"bad\.parquet: not a Parquet file"):
         dd.read_parquet(folder / "bad.parquet")
+
+
+def test_files_are_added_to_those_that_are_there(people: pd.DataFrame, tmp_path: Path) -> None:
+    df = dd.from_pandas(people, npartitions=2)
+    df.to_parquet(tmp_path / "t")
+    df.to_parquet(tmp_path / "t", append=True)
+    found = dd.read_parquet(tmp_path / "t")
+    assert found.npartitions == 4
+    assert_frame_equal(found.compute(), pd.concat([people, people]), check_index_type=False)
+    with pytest.raises(ValueError, match="differ"):
+        df[["x"]].to_parquet(tmp_path / "t", append=True)
+    with pytest.raises(ValueError, match="both"):
+        df.to_parquet(tmp_path / "t", append=True, overwrite=True)
+
+
+def test_columns_become_the_index_or_categories(people: pd.DataFrame, tmp_path: Path) -> None:
+    dd.from_pandas(people, npartitions=2).to_parquet(tmp_path / "t", write_index=False)
+    found = dd.read_parquet(tmp_path / "t", index="id", columns=["x"])
+    assert_frame_equal(found.compute(), people.set_index("id")[["x"]])
+    named = dd.read_parquet(tmp_path / "t", categories=["name"])
+    assert not named.name.cat.known
+    assert named.name.compute().tolist()[:5] == people.name.astype("category").tolist()[:5]

@@ -191,6 +191,18 @@ impl Frame {
         Ok(Token::of([self.plan()?.display_indent_schema().to_string(), names.join("\0")]))
     }
 
+    /// Content hash of the table whose rows, or some of them, these are, partition by partition.
+    pub fn root(&self) -> Token {
+        let mut plan = self.base.as_ref();
+        loop {
+            plan = match plan {
+                LogicalPlan::Filter(filter) => filter.input.as_ref(),
+                LogicalPlan::Projection(projection) => projection.input.as_ref(),
+                other => break Token::of([other.display_indent().to_string(), self.partitions().to_string()]),
+            };
+        }
+    }
+
     /// The column of this name.
     ///
     /// # Errors
@@ -347,13 +359,12 @@ impl Frame {
         Ok(Frame { base, partitions: partitions.len(), single: false, divisions, ..flat })
     }
 
-    /// The first `rows` rows of the first `partitions` partitions.
+    /// The first `rows` rows of the first partition: a limit over several would take them as they come.
     ///
     /// # Errors
-    /// If there are not so many partitions.
-    pub fn head(&self, rows: usize, partitions: usize) -> Result<Frame> {
-        let numbers: Vec<usize> = (0..partitions).collect();
-        let chosen = self.select_partitions(&numbers)?;
+    /// If there is no partition.
+    pub fn head(&self, rows: usize) -> Result<Frame> {
+        let chosen = self.select_partitions(&[0])?;
         let base = LogicalPlanBuilder::from(chosen.base.as_ref().clone()).limit(0, Some(rows))?.build()?;
         Ok(Frame { base: Arc::new(base), single: true, divisions: None, ..chosen })
     }

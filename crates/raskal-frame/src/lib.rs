@@ -15,7 +15,8 @@
 //!
 //! - [`frame`]: [`Frame`], a plan with index and partitions; [`expression`]: arithmetic and comparison on columns;
 //!   [`mod@aggregate`]: group-by and reductions.
-//! - [`source`]: tables of ordered partitions; [`csv`], [`parquet`], [`memory`]: the tables there are; [`files`].
+//! - [`source`]: tables of ordered partitions; [`csv`], [`parquet`], [`memory`], [`tasks`]: the tables
+//!   there are; [`files`].
 //! - [`nodes`]: plan nodes without relational form; [`udf`]: functions the engine lacks; [`codec`]: both as bytes.
 //! - [`session`]: threads, memory and settings; [`run`]: one query on all cores; [`lower`]: a frame as tasks;
 //!   [`stage`]: its plan cut into stages, for clusters; [`explain`]: plans as text.
@@ -39,6 +40,7 @@ pub mod run;
 pub mod session;
 pub mod source;
 pub mod stage;
+pub mod tasks;
 pub mod udf;
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 //! Invariant: streams in order, and partitions in order within a stream, give the table's rows in order.
 
 use crate::session::{self, Scan};
+use crate::tasks::TaskSource;
 use arrow::datatypes::{Schema, SchemaRef};
 use arrow::record_batch::RecordBatch;
 use async_trait::async_trait;
@@ -75,6 +76,7 @@ impl TableProvider for SourceTable {
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let projection = projection.cloned().unwrap_or_else(|| (0..self.0.schema().fields().len()).collect());
         let streams = match session::scan_of(state.config()) {
+            _ if (self.0.as_ref() as &dyn Any).is::<TaskSource>() => self.0.partitions(),
             Scan::Addressed => self.0.partitions(),
             // A few streams per core, so that one slow range does not leave the others idle at the end.
             Scan::Free => state.config().target_partitions() * 4,

@@ -4,7 +4,7 @@
 //! turned into Python objects here; what the cluster sends is read only by this process, which asked for it.
 
 use crate::error::{from_exception, to_exception};
-use crate::program::{Persisted, ProgramBuilder};
+use crate::program::ProgramBuilder;
 use crate::value::to_python;
 use parking_lot::Mutex;
 use pyo3::exceptions::{PyTimeoutError, PyValueError};
@@ -14,7 +14,6 @@ use raskal_proto::FailureMessage;
 use raskal_proto::client::WorkerInfo;
 use raskal_runtime::Failure;
 use raskal_runtime::client::{Client as Inner, ClientOptions, Remote as Handle};
-use raskal_store::Value;
 use raskal_types::{ErrorKind, TaskId};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -60,19 +59,6 @@ fn seconds(timeout: Option<f64>) -> PyResult<Option<Duration>> {
 /// The exception of a failure that travelled.
 fn exception(py: Python<'_>, message: &FailureMessage) -> PyErr {
     to_exception(py, &crate::error::unpack(py, message))
-}
-
-/// The values of persisted parts, wherever they are kept: those of a cluster are brought here.
-pub(crate) fn persisted_values(handle: &Bound<'_, PyAny>) -> PyResult<Vec<Value>> {
-    let py = handle.py();
-    let Ok(remote) = handle.cast::<RemotePersisted>() else {
-        return Ok(handle.cast::<Persisted>()?.get().values.clone());
-    };
-    let handles = &remote.get().handles;
-    let Some(inner) = handles.first().map(|first| first.client().clone()) else { return Ok(Vec::new()) };
-    let gathered =
-        py.detach(|| inner.gather(handles, None, &mut poll)).map_err(|failure| to_exception(py, &failure))?;
-    gathered.into_iter().map(|value| value.map_err(|message| exception(py, &message))).collect()
 }
 
 fn handles(remotes: &[Bound<'_, Remote>]) -> Vec<Arc<Handle>> {

@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
-use raskal_graph::{Axis, Csr, Edge, EdgeMap, Layer, LayerId};
+use raskal_graph::{Axis, Csr, Edge, EdgeMap, Layer, LayerId, Token};
 use raskal_runtime::{Failure, Program};
 use raskal_store::Value;
 use std::sync::Arc;
@@ -31,6 +31,12 @@ pub(crate) struct Persisted {
 
 #[pymethods]
 impl Persisted {
+    /// Keeps Python objects, one value each.
+    #[new]
+    fn new(objects: Vec<Bound<'_, PyAny>>) -> Persisted {
+        Persisted { values: objects.into_iter().map(from_python).collect() }
+    }
+
     fn __len__(&self) -> usize {
         self.values.len()
     }
@@ -107,6 +113,39 @@ fn edge_map(how: &Bound<'_, PyAny>) -> PyResult<EdgeMap> {
     }
 }
 
+/// The edge that gives task `i` of a layer the values of `rows[i]`, in order. `prefix` ends in a content token.
+fn edge_of(builder: &mut raskal_runtime::ProgramBuilder, prefix: &str, rows: &[Vec<u32>]) -> Result<Edge, Failure> {
+    let mut sources: Vec<LayerId> = Vec::new();
+    for &task in rows.iter().flatten() {
+        let (layer, _) = builder.graph().locate(task);
+        if sources.last() != Some(&layer) && !sources.contains(&layer) {
+            sources.push(layer);
+        }
+    }
+    if let [source] = sources[..] {
+        let index = |&task: &u32| builder.graph().locate(task).1;
+        let indices: Vec<Vec<u32>> = rows.iter().map(|row| row.iter().map(index).collect()).collect();
+        let count = builder.graph().layer(source).len() as usize;
+        let own = |(at, row): (usize, &Vec<u32>)| row[..] == [at as u32];
+        let map = if count == rows.len() && indices.iter().enumerate().all(own) {
+            EdgeMap::OneToOne
+        } else if indices.iter().all(|row| row.len() == count && row.iter().copied().eq(0..count as u32)) {
+            EdgeMap::All
+        } else {
+            EdgeMap::Explicit(Csr::from_rows(indices.iter().map(Vec::as_slice)))
+        };
+        return Ok(Edge::new(source, map));
+    }
+    // Tasks of several layers, in the order in which they are asked for.
+    let mut tasks: Vec<u32> = rows.iter().flatten().copied().collect();
+    tasks.sort_unstable();
+    tasks.dedup();
+    let source = builder.add_selection(&format!("select-{}", Token::of([prefix])), &tasks)?;
+    let place = |task: &u32| tasks.binary_search(task).map_or(0, |place| place as u32);
+    let indices: Vec<Vec<u32>> = rows.iter().map(|row| row.iter().map(place).collect()).collect();
+    Ok(Edge::new(source, EdgeMap::Explicit(Csr::from_rows(indices.iter().map(Vec::as_slice)))))
+}
+
 #[pymethods]
 impl ProgramBuilder {
     #[new]
@@ -132,6 +171,41 @@ impl ProgramBuilder {
             layer.edges = gather_edges(builder, &tasks);
             let layer = builder.add(layer, function)?;
             Ok(builder.graph().task(layer, 0))
+        })
+    }
+
+    /// Adds a layer of `count` tasks; task `i` calls `callable((i,), *values)` with the values of `arguments[0][i]`, then
+    /// those of `arguments[1][i]`... Returns their numbers. `prefix` ends in a content token.
+    #[pyo3(signature = (prefix, count, arguments, callable, description, origin=None))]
+    #[expect(clippy::too_many_arguments, reason = "one call site, by name")]
+    fn add_calls(
+        &self,
+        py: Python<'_>,
+        prefix: &str,
+        count: u32,
+        arguments: Vec<Vec<Vec<u32>>>,
+        callable: Py<PyAny>,
+        description: String,
+        origin: Option<String>,
+    ) -> PyResult<Vec<u32>> {
+        let function = Arc::new(PyFunction::new(callable, description, origin));
+        self.edit(py, |builder| {
+            if builder.known(prefix).is_none() {
+                let mut layer = Layer::new(prefix, vec![count]);
+                for (place, rows) in arguments.iter().enumerate() {
+                    let tasks = builder.graph().task_count();
+                    let fits = rows.len() == count as usize && rows.iter().flatten().all(|&task| task < tasks);
+                    if !fits {
+                        return Err(Failure::internal(format!("argument {place} of layer '{prefix}' does not fit")));
+                    }
+                    if rows.iter().any(|row| !row.is_empty()) {
+                        layer.edges.push(edge_of(builder, &format!("{prefix}/{place}"), rows)?);
+                    }
+                }
+                builder.add(layer, function)?;
+            }
+            let layer = builder.known(prefix).ok_or_else(|| Failure::internal("a layer was not added"))?;
+            Ok(builder.graph().tasks(layer).collect())
         })
     }
 

@@ -208,6 +208,22 @@ impl ProgramBuilder {
         &self.imports
     }
 
+    /// The layer that consists of these tasks in this order; a selection under `prefix` if there is none.
+    ///
+    /// # Errors
+    /// If a number is out of range.
+    pub fn layer_of(&mut self, prefix: &str, tasks: &[u32]) -> Result<LayerId, Failure> {
+        if let Some(&first) = tasks.first()
+            && first < self.graph.task_count()
+        {
+            let (layer, _) = self.graph.locate(first);
+            if self.graph.tasks(layer).eq(tasks.iter().copied()) {
+                return Ok(layer);
+            }
+        }
+        self.add_selection(prefix, tasks)
+    }
+
     /// The program, with the tasks whose results are wanted; layers that only feed one other are joined with it.
     pub fn finish(self, wanted: Vec<u32>) -> Program {
         fuse(self.graph, self.functions, self.imports, wanted)

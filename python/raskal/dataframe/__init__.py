@@ -5,24 +5,72 @@ Start at `read_csv`, `read_parquet` and `from_pandas`, which give a `DataFrame`.
 
 from __future__ import annotations
 
-from raskal.dataframe.csv import read_csv, to_csv
+from raskal.base import compute
+from raskal.dataframe.aggregation import Aggregation
+from raskal.dataframe.arrays import from_array, from_dask_array, to_bag, to_records
+from raskal.dataframe.concatenate import concat
+from raskal.dataframe.convert import isna, to_datetime, to_numeric, to_timedelta
+from raskal.dataframe.csv import read_csv, read_fwf, read_table, to_csv
 from raskal.dataframe.frame import DataFrame
+from raskal.dataframe.from_map import from_delayed, from_map
+from raskal.dataframe.hdf import read_hdf, to_hdf
+from raskal.dataframe.json import read_json, to_json
 from raskal.dataframe.memory import from_dict, from_pandas
+from raskal.dataframe.merge import merge, merge_asof
+from raskal.dataframe.orc import read_orc, to_orc
+from raskal.dataframe.overlap import map_overlap
 from raskal.dataframe.parquet import read_parquet, to_parquet
 from raskal.dataframe.partitions import map_partitions
+from raskal.dataframe.repartition import repartition
+from raskal.dataframe.reshape import get_dummies, melt, pivot_table
 from raskal.dataframe.scalar import Scalar
 from raskal.dataframe.series import Index, Series
+from raskal.dataframe.sql import read_sql, read_sql_query, read_sql_table, to_sql
+from raskal.dataframe.testing import assert_eq
 
 __all__ = [
+    "Aggregation",
     "DataFrame",
     "Index",
     "Scalar",
     "Series",
+    "assert_eq",
+    "compute",
+    "concat",
+    "from_array",
+    "from_dask_array",
+    "from_delayed",
     "from_dict",
+    "from_map",
     "from_pandas",
+    "get_dummies",
+    "isna",
+    "map_overlap",
     "map_partitions",
+    "melt",
+    "merge",
+    "merge_asof",
+    "pivot_table",
     "read_csv",
+    "read_fwf",
+    "read_hdf",
+    "read_json",
+    "read_orc",
     "read_parquet",
+    "read_sql",
+    "read_sql_query",
+    "read_sql_table",
+    "read_table",
+    "repartition",
+    "to_bag",
     "to_csv",
+    "to_datetime",
+    "to_hdf",
+    "to_json",
+    "to_numeric",
+    "to_orc",
     "to_parquet",
+    "to_records",
+    "to_sql",
+    "to_timedelta",
 ]

@@ -114,28 +114,17 @@ def series_name(label: Any) -> str:
     return "0" if label is None else str(label)
 
 
-def to_table(data: Any, schema: pa.Schema | None = None) -> pa.Table:
-    """A pandas object as a table: index levels first, then the columns; of this schema if one is given.
+def to_table(data: Any) -> pa.Table:
+    """A pandas object as a table: index levels first, then the columns.
 
     Raises
     ------
-    ValueError
-        If the columns are others than the schema's.
     TypeError
         If a column holds what Arrow can't.
     """
     parts = columns_of(data)
-    if schema is not None:
-        if len(parts) != len(schema):
-            got, wanted = [label for _, label, _ in parts], schema.names
-            raise ValueError(
-                f"the function gave index and columns {got}, its meta has {wanted}\n"
-                "hint: pass meta= with the columns that the function gives"
-            )
-        arrays = [_array(values, label, schema.field(place).type) for place, (_, label, values) in enumerate(parts)]
-        return pa.Table.from_arrays(arrays, schema=schema)
     return pa.Table.from_arrays(
-        [_array(values, label, None) for _, label, values in parts], names=[p[0] for p in parts]
+        [_array(values, label, None) for _, label, values in parts], names=[name for name, _, _ in parts]
     )
 
 

@@ -1,36 +1,86 @@
-"""What dataframes, series and indexes share: the protocol of collections, partitions, and pandas row for row.
+"""What dataframes, series and indexes share: the protocol of collections, partitions, and the two kinds of plans.
 
-Start at `FrameCollection`. A collection is a plan (`_plan`, of the extension) and an empty pandas object of the same
-columns (`_meta`) that decides labels and dtypes.
+Start at `FrameCollection`. A collection is a plan and an empty pandas object of the same columns (`_meta`) that decides
+labels and dtypes. The plan is the engine's (`_raskal.Frame`), or made of tasks that run pandas (`TaskPlan`): operations
+take the first where they have a native form, and the second by `_blockwise` and its relatives elsewhere.
 """
 
 from __future__ import annotations
 
 import html
+import warnings
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from raskal._raskal import Frame, ProgramBuilder, frame_from_persisted
+from raskal._raskal import Frame, Persisted, ProgramBuilder, frame_from_persisted, frame_from_tasks
 from raskal.base import Collection
-from raskal.dataframe._convert import index_name, schema_of, to_pandas
+from raskal.dataframe._concat import concat
+from raskal.dataframe._convert import schema_of, to_pandas
 from raskal.dataframe._emulate import NO_DEFAULT
+from raskal.dataframe._tasks import Calls, Kept, TaskPlan, as_pandas
 
 if TYPE_CHECKING:
     from raskal.dataframe.scalar import Scalar
 
 
+def new_collection(plan: Frame | TaskPlan, meta: Any) -> Any:
+    """The collection of a plan whose partitions look like `meta`."""
+    from raskal.dataframe.frame import DataFrame
+    from raskal.dataframe.scalar import Scalar
+    from raskal.dataframe.series import Index, Series
+
+    if isinstance(meta, pd.DataFrame):
+        return DataFrame(plan, meta)
+    if isinstance(meta, pd.Series):
+        return Series(plan, meta)
+    return Index(plan, meta) if isinstance(meta, pd.Index) else Scalar(plan, meta)
+
+
 class FrameCollection(Collection):
     """A lazy pandas object."""
 
-    _plan: Frame
+    _plan: Frame | TaskPlan
     _meta: Any
+    dtype: Any
 
-    def __init__(self, plan: Frame, meta: Any) -> None:
+    def __init__(self, plan: Frame | TaskPlan, meta: Any) -> None:
         object.__setattr__(self, "_plan", plan)
         object.__setattr__(self, "_meta", meta)
+
+    # ---- the two kinds of plans
+
+    @property
+    def _frame(self) -> Frame | None:
+        """The engine's plan, if it is one."""
+        return self._plan if isinstance(self._plan, Frame) else None
+
+    @property
+    def _meta_ndim(self) -> int:
+        return int(getattr(self._meta, "ndim", 0))
+
+    @property
+    def _meta_index(self) -> pd.Index:
+        return self._meta if isinstance(self._meta, pd.Index) else self._meta.index
+
+    def _convert(self) -> Callable[..., Any] | None:
+        """What turns a table of the engine's plan into a pandas object, if it is not `to_pandas`."""
+        return None
+
+    def _task_plan(self) -> TaskPlan:
+        """The plan as tasks that give pandas objects."""
+        plan = self._plan
+        if isinstance(plan, TaskPlan):
+            return plan
+        divisions = self.divisions if self.known_divisions else None
+        return TaskPlan(as_pandas(plan, self._meta, self._convert()), divisions, plan.root)
+
+    def _as_tasks(self) -> Any:
+        """The same collection, its plan one of tasks."""
+        return self if isinstance(self._plan, TaskPlan) else type(self)(self._task_plan(), self._meta)
 
     # ---- the protocol of collections
 
@@ -38,14 +88,19 @@ class FrameCollection(Collection):
         return self._plan.lower(builder)
 
     def __raskal_finalize__(self, results: list[Any]) -> Any:
+        if isinstance(self._plan, TaskPlan):
+            return concat(results, self._meta)
         return to_pandas(results, self._meta, len(self._plan.index_names))
 
     def __raskal_rebuild__(self, prefix: str, handle: Any) -> Any:
         plan = self._plan
-        kept = frame_from_persisted(handle, plan.schema, plan.index_names, prefix, plan.divisions)
-        return type(self)(kept, self._meta)
+        if isinstance(plan, TaskPlan):
+            return type(self)(TaskPlan(Kept(prefix, handle), plan.divisions, plan.root), self._meta)
+        return type(self)(kept_frame(plan, prefix, handle), self._meta)
 
     def __raskal_tokenize__(self) -> Any:
+        if isinstance(self._plan, TaskPlan):
+            return (type(self).__name__, self._plan.token)
         return (type(self).__name__, self._plan.token, list(map(str, schema_of(self._meta))))
 
     # ---- partitions
@@ -61,6 +116,8 @@ class FrameCollection(Collection):
         known = self._plan.divisions
         if known is None:
             return (None,) * (self.npartitions + 1)
+        if isinstance(known, tuple):
+            return known
         if pa.types.is_timestamp(known.type):
             return tuple(known.to_pandas())
         return tuple(known.to_pylist())
@@ -70,10 +127,20 @@ class FrameCollection(Collection):
         """Whether the divisions are known."""
         return self._plan.divisions is not None
 
+    def clear_divisions(self) -> Any:
+        """The same collection, its divisions forgotten."""
+        plan = self._task_plan()
+        return type(self)(TaskPlan(plan.node, None, plan.root), self._meta)
+
     @property
     def partitions(self) -> Partitions:
         """Partitions by number: ``df.partitions[0]``, ``df.partitions[2:5]``."""
         return Partitions(self)
+
+    def _choose(self, numbers: list[int]) -> Any:
+        plan = self._plan
+        chosen = plan.choose(numbers) if isinstance(plan, TaskPlan) else plan.select_partitions(numbers)
+        return type(self)(chosen, self._meta)
 
     def get_partition(self, n: int) -> Any:
         """The partition of this number, alone.
@@ -83,7 +150,9 @@ class FrameCollection(Collection):
         ValueError
             If there is none.
         """
-        return type(self)(self._plan.select_partitions([n]), self._meta)
+        if not 0 <= n < self.npartitions:
+            raise ValueError(f"n must be 0 to {self.npartitions - 1}, the number of a partition, got {n}")
+        return self._choose([n])
 
     def map_partitions(self, func: Callable[..., Any], *args: Any, meta: Any = NO_DEFAULT, **kwargs: Any) -> Any:
         """Call a pandas function on every partition. See `raskal.dataframe.map_partitions`."""
@@ -91,9 +160,42 @@ class FrameCollection(Collection):
 
         return map_partitions(func, self, *args, meta=meta, **kwargs)
 
-    def pipe(self, func: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        """``func(self, *args, **kwargs)``."""
+    def map_overlap(self, func: Callable[..., Any], before: Any, after: Any, *args: Any, **kwargs: Any) -> Any:
+        """Call a function on every partition with rows of its neighbours. See `raskal.dataframe.map_overlap`."""
+        from raskal.dataframe.overlap import map_overlap
+
+        return map_overlap(func, self, before, after, *args, **kwargs)
+
+    def reduction(self, chunk: Callable[..., Any], aggregate: Any = None, combine: Any = None, **kwargs: Any) -> Any:
+        """Reduce partitions by functions of one's own. See `raskal.dataframe.reductions.reduction`."""
+        from raskal.dataframe.tree import reduction
+
+        return reduction(self, chunk, aggregate, combine, **kwargs)
+
+    def pipe(self, func: Any, *args: Any, **kwargs: Any) -> Any:
+        """``func(self, *args, **kwargs)``; `func` may be a pair of a function and the keyword for the collection.
+
+        Raises
+        ------
+        ValueError
+            If that keyword is given, too.
+        """
+        if isinstance(func, tuple):
+            func, keyword = func
+            if keyword in kwargs:
+                raise ValueError(f"{keyword} is both the pipe target and a keyword argument")
+            return func(*args, **{keyword: self, **kwargs})
         return func(self, *args, **kwargs)
+
+    def optimize(self, fuse: bool = True) -> Any:
+        """The same collection: plans are always optimised."""
+        return self
+
+    def copy(self, deep: bool = False) -> Any:
+        """The same collection; setting columns of one does not change the other."""
+        if deep not in (False, None):
+            raise ValueError("the `deep` value must be False: lazy values are not copied")
+        return type(self)(self._plan, self._meta)
 
     # ---- looking
 
@@ -120,7 +222,7 @@ class FrameCollection(Collection):
         Parameters
         ----------
         n : int
-            How many.
+            How many; if negative, all but so many of the last.
         npartitions : int
             Of how many partitions, from the first; -1 for all.
         compute : bool
@@ -130,14 +232,43 @@ class FrameCollection(Collection):
         -------
         DataFrame or Series
             A pandas object if `compute`.
+
+        Raises
+        ------
+        ValueError
+            If there are not so many partitions.
         """
-        if n < 0:
-            raise ValueError(f"head(n={n}): n must not be negative")
         count = self.npartitions if npartitions == -1 else npartitions
-        if count > self.npartitions:
+        if not 0 < count <= self.npartitions:
             raise ValueError(f"only {self.npartitions} partitions, head got npartitions={npartitions}")
-        first = type(self)(self._plan.head(n, count), self._meta)
-        return first.compute() if compute else first
+        frame = self._frame
+        if (
+            frame is not None
+            and n >= 0
+            and self._convert() is None
+            and isinstance(self._meta, (pd.DataFrame, pd.Series))
+        ):
+            firsts = [type(self)(frame.select_partitions([part]).head(n), self._meta) for part in range(count)]
+        else:
+            part = self._choose(list(range(count)))
+            firsts = [part.map_partitions(_Ends("head", n), meta=self._meta) if n >= 0 or count == 1 else part]
+        nodes = [one._task_plan().node for one in firsts]
+        if len(nodes) == 1 and nodes[0].npartitions == 1:
+            first = firsts[0]
+        else:
+            every = [[list(range(node.npartitions))] for node in nodes]
+            node = Calls(1, nodes, every, _first_rows, (n,), gather=True, name="head")
+            first = type(self)(TaskPlan(node), self._meta)
+        if not compute:
+            return first
+        found = first.compute()
+        if len(found) < n and count < self.npartitions:
+            warnings.warn(
+                f"Insufficient elements for `head`. {n} elements requested, only {len(found)} elements available. "
+                "Try passing larger `npartitions` to `head`.",
+                stacklevel=2,
+            )
+        return found
 
     def tail(self, n: int = 5, compute: bool = True) -> Any:
         """The last rows of the last partition.
@@ -147,13 +278,18 @@ class FrameCollection(Collection):
         DataFrame or Series
             A pandas object if `compute`.
         """
-        last = self.get_partition(self.npartitions - 1).map_partitions(lambda part: part.tail(n), meta=self._meta)
+        last = self._choose([self.npartitions - 1]).map_partitions(_Ends("tail", n), meta=self._meta)
         return last.compute() if compute else last
 
     def _count(self) -> Scalar:
         from raskal.dataframe.scalar import Scalar
+        from raskal.dataframe.tree import tree
 
-        return Scalar(self._plan.reduce([("", "size", "size")]), 0)
+        frame = self._frame
+        if frame is not None:
+            return Scalar(frame.reduce([("", "size", "size")]), 0)
+        counted: Scalar = tree(self, len, _total, meta=0, name="len")
+        return counted
 
     def __len__(self) -> int:
         return int(self._count().compute())
@@ -171,11 +307,35 @@ class FrameCollection(Collection):
         return self._meta.ndim
 
     @property
+    def values(self) -> Any:
+        """The values as an array. See `to_dask_array`."""
+        return self.to_dask_array()
+
+    def to_dask_array(self, lengths: Any = None, meta: Any = None, **kwargs: Any) -> Any:
+        """The values as an array, a chunk per partition. See `raskal.dataframe.arrays.to_array`."""
+        from raskal.dataframe.arrays import to_array
+
+        return to_array(self, lengths)
+
+    @property
     def index(self) -> Any:
         """The index."""
+        from raskal.dataframe._blockwise import blockwise
         from raskal.dataframe.series import Index
 
-        return Index(self._plan.index_column(), self._meta.index)
+        frame = self._frame
+        if frame is not None and len(frame.index_names) == 1:
+            return Index(frame.index_column(), self._meta.index)
+        return blockwise(_index_of, self, meta=self._meta.index, name="index")
+
+    @index.setter
+    def index(self, labels: Any) -> None:
+        from raskal.dataframe._blockwise import blockwise
+
+        # Labels go to rows by their place, as in pandas, not by those that the rows had.
+        divisions = labels.divisions if isinstance(labels, FrameCollection) and labels.known_divisions else None
+        changed = blockwise(_with_index, self, labels, divisions=divisions, same_labels=False, align=False)
+        FrameCollection.__init__(self, changed._plan, changed._meta)
 
     def _structure(self) -> pd.DataFrame:
         """Dtypes and divisions, as Dask shows them."""
@@ -191,7 +351,8 @@ class FrameCollection(Collection):
 
     def __repr__(self) -> str:
         kind = type(self).__name__
-        return f"raskal {kind} Structure:\n{self._structure().to_string(max_rows=6)}\ncolumns: {self._plan.names}"
+        steps = "native" if self._frame is not None else "pandas"
+        return f"raskal {kind} Structure ({steps}):\n{self._structure().to_string(max_rows=6)}"
 
     def _repr_html_(self) -> str:
         kind = html.escape(type(self).__name__)
@@ -216,8 +377,11 @@ class FrameCollection(Collection):
 
         return [delayed(self.get_partition(number)) for number in range(self.npartitions)]
 
-    def _level_names(self) -> list[str]:
-        return [index_name(level) for level in range(len(self._plan.index_names))]
+    def to_bag(self, index: bool = False, format: str = "tuple") -> Any:
+        """The rows as a bag. See `raskal.dataframe.to_bag`."""
+        from raskal.dataframe.arrays import to_bag
+
+        return to_bag(self, index, format)
 
 
 class Partitions:
@@ -234,13 +398,54 @@ class Partitions:
         if isinstance(key, slice):
             chosen = list(range(count)[key])
         else:
-            keys = list(key) if isinstance(key, (list, tuple)) else [key]
+            keys = [int(one) for one in key] if isinstance(key, (list, tuple, np.ndarray)) else [key]
             for one in keys:
                 if not -count <= one < count:
                     raise IndexError(f"partition {one} of a collection with {count} partitions")
             chosen = [one % count for one in keys]
         collection = self._collection
-        return type(collection)(collection._plan.select_partitions(chosen), collection._meta)
+        return collection._choose(chosen)
 
     def __iter__(self) -> Iterator[Any]:
         return (self[number] for number in range(len(self)))
+
+
+def kept_frame(plan: Frame, prefix: str, handle: Any) -> Frame:
+    """A plan over kept values: those of this process are read at once, those of a cluster stay there."""
+    if isinstance(handle, Persisted):
+        return frame_from_persisted(handle, plan.schema, plan.index_names, prefix, plan.divisions)
+    owner = TaskPlan(Kept(prefix, handle))
+    return frame_from_tasks(owner, len(handle), plan.schema, plan.index_names, prefix, plan.divisions)
+
+
+class _Ends:
+    """The first or last rows of a partition."""
+
+    def __init__(self, name: str, n: int) -> None:
+        self.n = n
+        self.__name__ = name
+
+    def __call__(self, part: Any) -> Any:
+        if isinstance(part, pd.Index):
+            return part[: self.n] if self.__name__ == "head" else part[-self.n :]
+        return getattr(part, self.__name__)(self.n)
+
+    def __raskal_tokenize__(self) -> Any:
+        return ("_Ends", self.__name__, self.n)
+
+
+def _first_rows(parts: list[Any], n: int) -> Any:
+    whole = concat(parts)
+    return whole[:n] if isinstance(whole, pd.Index) else whole.head(n)
+
+
+def _total(counts: list[int]) -> int:
+    return int(sum(counts))
+
+
+def _index_of(part: Any) -> pd.Index:
+    return part.index
+
+
+def _with_index(part: Any, labels: Any) -> Any:
+    return part.set_axis(pd.Index(labels), axis=0)

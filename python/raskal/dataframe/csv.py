@@ -1,6 +1,7 @@
 """Reading and writing CSV files.
 
-Start at `read_csv`. Reading is native; options of pandas that the engine's reader does not have are refused by name.
+Start at `read_csv`. Reading is native; with options that the engine's reader does not have, pandas reads each file
+as one partition.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import pandas as pd
 
 from raskal._raskal import frame_read_csv
 from raskal.dataframe._convert import meta_of
+from raskal.dataframe._files import read_files
 from raskal.dataframe.frame import DataFrame
 from raskal.utils import parse_bytes
 
@@ -22,6 +24,7 @@ _DEFAULT_BLOCK_BYTES = 64_000_000
 _MISSING = "|#N/A|#N/A N/A|#NA|-1.#IND|-1.#QNAN|-NaN|-nan|1.#IND|1.#QNAN|<NA>|N/A|NA|NULL|NaN|None|n/a|nan|null".split(
     "|"
 )
+_COMPRESSED = (".gz", ".bz2", ".zip", ".xz", ".zst", ".tar")
 # Options of pandas that change nothing here, or only how pandas itself reads.
 _IGNORED = {"engine", "low_memory", "memory_map", "encoding", "storage_options", "on_bad_lines", "float_precision"}
 
@@ -49,7 +52,7 @@ def read_csv(
     na_values: Any = None,
     keep_default_na: bool = True,
     **kwargs: Any,
-) -> DataFrame:
+) -> Any:
     """Read CSV files.
 
     Parameters
@@ -94,8 +97,7 @@ def read_csv(
         If a row of the sample has too many fields; for later rows, `compute` raises it. Both name file and line.
     KeyError
         If an option names a column that does not exist.
-    NotImplementedError
-        For options that are not supported.
+        If rows can't be read in partitions with an option (``index_col``, ``nrows``).
 
     Notes
     -----
@@ -114,21 +116,40 @@ def read_csv(
     Bob    2.00
     Name: balance, dtype: float64
     """
-    if include_path_column:
-        raise NotImplementedError("include_path_column is not supported\nhint: read files one by one")
-    if compression not in ("infer", None):
-        raise NotImplementedError(f"compression={compression!r} is not supported\nhint: unpack the files first")
     encoding = str(kwargs.get("encoding") or "utf-8").lower().replace("_", "-")
-    if encoding not in ("utf-8", "utf8", "utf-8-sig", "ascii"):
-        raise NotImplementedError(f"encoding={encoding!r} is not supported\nhint: convert the files to UTF-8")
     unknown = sorted(set(kwargs) - _IGNORED)
-    if unknown:
-        raise NotImplementedError(
-            f"read_csv({unknown[0]}=...) is not supported\n"
-            "hint: read without it, and do the rest with map_partitions or methods of the dataframe"
-        )
-    if header not in ("infer", 0, None):
-        raise NotImplementedError(f"header={header!r} is not supported\nhint: use 0 or None")
+    native = (
+        not unknown
+        and not include_path_column
+        and not storage_options
+        and compression in ("infer", None)
+        and not (compression == "infer" and any(one.endswith(_COMPRESSED) for one in paths(urlpath)))
+        and not any("://" in one for one in paths(urlpath))
+        and encoding in ("utf-8", "utf8", "utf-8-sig", "ascii")
+        and header in ("infer", 0, None)
+        and not isinstance(na_values, dict)
+        and not callable(usecols)
+        and len(str(delimiter or sep)) == 1
+        and (parse_dates is None or isinstance(parse_dates, (str, list)))
+    )
+    if not native:
+        if blocksize not in ("default", None) and compression not in ("infer", None):
+            raise ValueError(f"files compressed by {compression!r} can't be cut\nhint: pass blocksize=None")
+        given_options = {
+            "compression": compression, "sep": delimiter or sep, "quotechar": quotechar, "header": header,
+            "names": names,
+            "usecols": usecols, "dtype": dtype, "parse_dates": parse_dates, "na_values": na_values,
+            "keep_default_na": keep_default_na, "lineterminator": lineterminator, **kwargs,
+        }  # fmt: skip
+        for name in ("index_col", "iterator", "chunksize", "nrows"):
+            if kwargs.get(name) is not None and kwargs[name] is not False:
+                hint = "set_index after reading" if name == "index_col" else "use head(), or pandas.read_csv"
+                raise ValueError(f"read_csv({name}=...) is not supported for several partitions\nhint: {hint}")
+        options = {name: value for name, value in given_options.items() if value is not None or name == "header"}
+        if header == "infer":
+            options.pop("header")
+        column = include_path_column
+        return read_files(pd.read_csv, urlpath, options, storage_options=storage_options, path_column=column)
     has_header = header == 0 or (header == "infer" and names is None)
     dates = [parse_dates] if isinstance(parse_dates, str) else list(parse_dates or [])
     given = _dtypes(dtype)
@@ -284,3 +305,56 @@ def to_csv(
     meta = pd.Series([], dtype="str")
     written = df.map_partitions(_CsvWriter(names, options), partition_info=None, meta=meta, clear_divisions=True)
     return written.compute(scheduler=scheduler).tolist() if compute else written
+
+
+def read_table(urlpath: Any, blocksize: Any = "default", *, sep: str = "\t", **kwargs: Any) -> Any:
+    """Read files of columns that tabs separate. See `read_csv`.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile, raskal.dataframe as dd
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "rows.tsv"
+    >>> _ = path.write_text("a\\tb\\n1\\t2\\n")
+    >>> dd.read_table(path).b.sum().compute()
+    np.int64(2)
+    """
+    return read_csv(urlpath, blocksize, sep=sep, **kwargs)
+
+
+def read_fwf(
+    urlpath: Any,
+    blocksize: Any = "default",
+    compression: Any = "infer",
+    storage_options: Any = None,
+    include_path_column: Any = False,
+    **kwargs: Any,
+) -> Any:
+    """Read files of columns of fixed width, a partition each, by pandas.
+
+    Parameters
+    ----------
+    urlpath : str, path, or list of them
+    blocksize
+        Accepted for Dask's sake.
+    include_path_column : bool or str
+        Whether a column tells the file of each row.
+    **kwargs
+        As of `pandas.read_fwf`.
+
+    Returns
+    -------
+    DataFrame
+
+    Examples
+    --------
+    >>> import pathlib, tempfile, raskal.dataframe as dd
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "rows.txt"
+    >>> _ = path.write_text("name x\\nAda  1\\nBob  2\\n")
+    >>> dd.read_fwf(path).x.sum().compute()
+    np.int64(3)
+    """
+    for name in ("sample", "sample_rows", "enforce", "assume_missing", "lineterminator"):
+        kwargs.pop(name, None)
+    options = {"compression": compression, **kwargs}
+    column = include_path_column
+    return read_files(pd.read_fwf, urlpath, options, storage_options=storage_options, path_column=column)

@@ -13,16 +13,22 @@ import pandas as pd
 import pyarrow as pa
 
 from raskal.dataframe import _methods, _operators
+from raskal.dataframe._blockwise import blockwise
 from raskal.dataframe._convert import plan_names
+from raskal.dataframe._emulate import NO_DEFAULT, emptied, sample
+from raskal.dataframe._methods import MethodCall, Operation
+from raskal.dataframe._ordered import OrderedMethods
+from raskal.dataframe._statistics import Statistics
+from raskal.dataframe._writing import Writing
 from raskal.dataframe.collection import FrameCollection
-from raskal.dataframe.reductions import REDUCTIONS, frame_reduction
-from raskal.dataframe.series import Series
+from raskal.dataframe.reductions import HOST_REDUCTIONS, reduction_method
+from raskal.dataframe.series import Series, array_ufunc
 
 
-class DataFrame(FrameCollection):
+class DataFrame(Writing, OrderedMethods, Statistics, FrameCollection):
     """A lazy pandas dataframe.
 
-    Made by `read_csv`, `read_parquet` and `from_pandas`.
+    Made by `read_csv`, `read_parquet`, `from_pandas` and others.
 
     Examples
     --------
@@ -46,9 +52,18 @@ class DataFrame(FrameCollection):
 
     @columns.setter
     def columns(self, labels: Any) -> None:
+        renamed = self._with_columns(labels)
+        FrameCollection.__init__(self, renamed._plan, renamed._meta)
+
+    def _with_columns(self, labels: Any) -> DataFrame:
         meta = self._meta.copy()
         meta.columns = labels
-        FrameCollection.__init__(self, self._plan.rename(plan_names(meta.columns)), meta)
+        frame = self._frame
+        names = [str(label) for label in meta.columns]
+        if frame is not None and len(set(names)) == len(names):
+            return DataFrame(frame.rename(names), meta)
+        renamed: DataFrame = blockwise(_set_columns, self, meta.columns, meta=meta, name="rename")
+        return renamed
 
     @property
     def dtypes(self) -> pd.Series:
@@ -59,6 +74,21 @@ class DataFrame(FrameCollection):
     def shape(self) -> tuple[Any, int]:
         """Number of rows, lazily, and of columns."""
         return self._count(), len(self.columns)
+
+    @property
+    def nbytes(self) -> Any:
+        """Refused as by Dask: the sum of `memory_usage` says it.
+
+        Raises
+        ------
+        NotImplementedError
+        """
+        raise NotImplementedError("nbytes is not implemented on DataFrame\nhint: df.memory_usage().sum()")
+
+    @property
+    def axes(self) -> list[Any]:
+        """The index and the labels of the columns."""
+        return [self.index, self.columns]
 
     @property
     def empty(self) -> bool:
@@ -72,6 +102,16 @@ class DataFrame(FrameCollection):
     def items(self) -> Iterator[tuple[Any, Series]]:
         """Labels and columns."""
         return ((label, self[label]) for label in self.columns)
+
+    def iterrows(self) -> Iterator[Any]:
+        """Labels and rows, partition by partition."""
+        for number in range(self.npartitions):
+            yield from self.get_partition(number).compute().iterrows()
+
+    def itertuples(self, index: bool = True, name: str | None = "Pandas") -> Iterator[Any]:
+        """Rows as named tuples, partition by partition."""
+        for number in range(self.npartitions):
+            yield from self.get_partition(number).compute().itertuples(index=index, name=name)
 
     def __iter__(self) -> Iterator[Any]:
         return iter(self.columns)
@@ -94,36 +134,68 @@ class DataFrame(FrameCollection):
         else:
             object.__setattr__(self, name, value)
 
-    def _plan_name(self, label: Any) -> str:
-        """The plan name of a column.
+    def _check_label(self, label: Any) -> None:
+        """Refuse a label that no column has.
 
         Raises
         ------
         KeyError
-            If there is none; the message offers the nearest.
+            The message offers the nearest.
         """
-        names = self._plan.names
         if label in self._meta.columns:
-            place: Any = self._meta.columns.get_loc(label)
-            return names[place]
-        self._plan.select([str(label)])  # raises, and offers the nearest
-        raise KeyError(f"column {label!r} does not exist\nhint: its label is the text {str(label)!r}")
+            return
+        import difflib
+
+        near = difflib.get_close_matches(str(label), [str(one) for one in self.columns], n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"it has {[*self.columns]}"
+        raise KeyError(f"column {label!r} does not exist\nhint: {hint}")
+
+    def _plan_name(self, label: Any) -> str:
+        """The plan name of a column."""
+        self._check_label(label)
+        place: Any = self._meta.columns.get_loc(label)
+        return plan_names(self._meta.columns)[place]
 
     def __getitem__(self, key: Any) -> Any:
-        if isinstance(key, Series):
-            return DataFrame(self._plan.filter(key._plan), self._meta)
+        frame, key = self._frame, _operators.as_operand(key)
         if isinstance(key, FrameCollection):
-            raise NotImplementedError("a dataframe can only be filtered by a boolean series of the same rows")
-        if isinstance(key, (list, np.ndarray, pd.Index)):
-            names = [self._plan_name(label) for label in key]
-            return DataFrame(self._plan.select(names), self._meta[list(key)])
+            native = frame is not None and type(key) is Series and key._frame is not None
+            if native and key.dtype == "bool" and frame.same_rows(key._frame):
+                return DataFrame(frame.filter(key._frame), self._meta)
+            return blockwise(MethodCall("__getitem__"), self, key, name="filter", meta=self._meta)
         if isinstance(key, slice):
-            raise NotImplementedError("slices of rows are not supported\nhint: use head(), or filter by a column")
-        return Series(self._plan.select([self._plan_name(key)]), self._meta[key])
+            return self.loc[key]
+        if isinstance(key, (list, np.ndarray, pd.Index)):
+            labels = list(key)
+            if labels and all(isinstance(label, (bool, np.bool_)) for label in labels):
+                raise NotImplementedError("rows can't be chosen by a list of truth values\nhint: use a lazy series")
+            for label in labels:
+                self._check_label(label)
+            meta = self._meta[labels]
+            if frame is not None and len(set(labels)) == len(labels):
+                return DataFrame(frame.select([self._plan_name(label) for label in labels]), meta)
+            return blockwise(MethodCall("__getitem__"), self, labels, name="columns", meta=meta)
+        self._check_label(key)
+        meta = self._meta[key]
+        if frame is not None and isinstance(meta, pd.Series):
+            return Series(frame.select([self._plan_name(key)]), meta)
+        return blockwise(MethodCall("__getitem__"), self, key, name="column", meta=meta)
+
+    def get(self, key: Any, default: Any = None) -> Any:
+        """A column, or `default` if there is none."""
+        return self[key] if key in self.columns else default
 
     def __setitem__(self, key: Any, value: Any) -> None:
         if isinstance(key, (list, tuple)) and isinstance(value, DataFrame):
-            assigned = self.assign(**{str(label): value[own] for label, own in zip(key, value.columns, strict=True)})
+            assigned = self
+            for label, own in zip(key, value.columns, strict=True):
+                assigned = assigned._assign(label, value[own])
+        elif isinstance(key, (list, pd.Index)):
+            assigned = self
+            for label in key:
+                assigned = assigned._assign(label, value)
+        elif isinstance(key, DataFrame):
+            assigned = self.mask(key, value)
         else:
             assigned = self._assign(key, value)
         FrameCollection.__init__(self, assigned._plan, assigned._meta)
@@ -132,143 +204,250 @@ class DataFrame(FrameCollection):
         dropped = self.drop(columns=[key])
         FrameCollection.__init__(self, dropped._plan, dropped._meta)
 
+    def pop(self, item: Any) -> Series:
+        """Take a column out."""
+        column: Series = self[item]
+        del self[item]
+        return column
+
     def _assign(self, label: Any, value: Any) -> DataFrame:
         if callable(value) and not isinstance(value, FrameCollection):
             value = value(self)
-        name = self._plan_name(label) if label in self._meta.columns else str(label)
-        meta = self._meta.copy()
-        if isinstance(value, Series):
-            meta[label] = value._meta.reset_index(drop=True).reindex(meta.index)
-            return DataFrame(self._plan.assign(name, value._plan), meta)
-        if isinstance(value, (FrameCollection, pd.Series, pd.DataFrame, np.ndarray, list)):
+        value = _operators.as_operand(value)
+        frame = self._frame
+        if isinstance(value, FrameCollection) and value._meta_ndim == 2:
+            raise TypeError(
+                f"cannot assign a {type(value).__name__} to column {label!r}\nhint: assign a series or a constant"
+            )
+        if isinstance(value, (np.ndarray, list)) and np.ndim(value):
             raise TypeError(
                 f"cannot assign a {type(value).__name__} to column {label!r}\n"
                 "hint: assign a series made from this dataframe, or a constant"
             )
-        constant = pa.array([value], from_pandas=True)
-        meta[label] = pd.Series([value]).iloc[:0].reindex(meta.index)
-        if len(meta.columns) and isinstance(value, (int, float, bool, str)):
-            meta[label] = meta[label].astype(pd.Series([value]).dtype)
-        return DataFrame(self._plan.assign_scalar(name, constant), meta)
+        if frame is not None and (isinstance(label, str) or label in self.columns):
+            name = self._plan_name(label) if label in self._meta.columns else str(label)
+            taken = label not in self._meta.columns and name in plan_names(self._meta.columns)
+            native = type(value) is Series and value._frame is not None and frame.same_rows(value._frame)
+            meta = self._meta.copy()
+            if native and not taken:
+                meta[label] = value._meta.reset_index(drop=True).reindex(meta.index)
+                return DataFrame(frame.assign(name, value._frame), meta)
+            if not taken and isinstance(value, (int, float, bool, str)):
+                meta[label] = pd.Series([value]).iloc[:0].reindex(meta.index).astype(pd.Series([value]).dtype)
+                return DataFrame(frame.assign_scalar(name, pa.array([value], from_pandas=True)), meta)
+        assigned: DataFrame = blockwise(_assigned, self, label, value, name="assign")
+        return assigned
 
-    def assign(self, **kwargs: Any) -> DataFrame:
-        """With these columns added or replaced: series of this dataframe, constants, or functions of it.
-
-        Raises
-        ------
-        ValueError
-            If a series comes from other rows.
-        """
+    def assign(self, **pairs: Any) -> DataFrame:
+        """With these columns added or replaced: series of this dataframe, constants, or functions of it."""
         result = self
-        for label, value in kwargs.items():
+        for label, value in pairs.items():
             result = result._assign(label, value)
         return result
 
     def drop(self, labels: Any = None, axis: Any = 0, columns: Any = None, errors: str = "raise") -> DataFrame:
-        """Without these columns."""
+        """Without these columns; with ``axis=0``, without rows of these labels."""
         if columns is None and axis in (1, "columns"):
             columns = labels
         if columns is None:
-            raise NotImplementedError("rows can't be dropped by label\nhint: filter them, or pass columns=")
-        columns = [columns] if isinstance(columns, str) or not hasattr(columns, "__iter__") else list(columns)
+            if labels is None:
+                raise TypeError("Need to specify at least one of 'labels', 'columns'")
+            found: DataFrame = blockwise(_drop_rows, self, labels, errors, meta=self._meta, name="drop")
+            return found
+        columns = [columns] if isinstance(columns, (str, tuple)) or not hasattr(columns, "__iter__") else list(columns)
         if errors == "raise":
             for label in columns:
-                self._plan_name(label)
-        return self[[label for label in self.columns if label not in columns]]
+                self._check_label(label)
+        chosen: DataFrame = self[[label for label in self.columns if label not in columns]]
+        return chosen
 
     def rename(self, index: Any = None, columns: Any = None) -> DataFrame:
         """With other labels."""
+        renamed = self
         if index is not None:
-            raise NotImplementedError("rename(index=...) is not supported\nhint: use map_partitions")
-        meta = self._meta.rename(columns=columns)
-        return DataFrame(self._plan.rename(plan_names(meta.columns)), meta)
+            renamed = blockwise(_rename_index, self, index, divisions=None, same_labels=False, name="rename")
+        if columns is not None:
+            renamed = renamed._with_columns(renamed._meta.rename(columns=columns).columns)
+        return renamed
+
+    def rename_axis(
+        self, mapper: Any = NO_DEFAULT, index: Any = NO_DEFAULT, columns: Any = NO_DEFAULT, axis: Any = 0
+    ) -> Any:
+        """With other names of the index or of the columns' labels."""
+        given = {"mapper": mapper, "index": index, "columns": columns}
+        options = {key: one for key, one in given.items() if one is not NO_DEFAULT}
+        if "mapper" in options:
+            options["axis"] = axis
+        return blockwise(MethodCall("rename_axis"), self, **options)
 
     def select_dtypes(self, include: Any = None, exclude: Any = None) -> DataFrame:
         """The columns of these dtypes."""
-        return self[list(self._meta.select_dtypes(include, exclude).columns)]
+        chosen: DataFrame = self[list(self._meta.select_dtypes(include, exclude).columns)]
+        return chosen
 
-    def _each_column(self, function: Callable[[Any, Any], Any]) -> DataFrame:
-        """Every column through a function that keeps its rows."""
+    def _each_column(self, function: Callable[[Any, Any], Any]) -> DataFrame | None:
+        """Every column through a function that keeps its rows, if all of that is native."""
+        frame = self._frame
+        if frame is None or not self.columns.is_unique:
+            return None
         results = {label: function(label, self[label]) for label in self.columns}
-        plan = self._plan
+        plan = frame
         for label, series in results.items():
-            plan = plan.assign(self._plan_name(label), series._plan)
-        meta = pd.DataFrame({label: series._meta for label, series in results.items()})
-        meta.columns = self._meta.columns
+            if not isinstance(series, Series) or series._frame is None or not frame.same_rows(series._frame):
+                return None
+            plan = plan.assign(self._plan_name(label), series._frame)
+        meta = pd.DataFrame({label: series._meta for label, series in results.items()}, columns=self._meta.columns)
         return DataFrame(plan, meta)
 
     # ---- rows
 
     @property
-    def loc(self) -> Loc:
-        """Rows by a boolean series, and columns by label."""
+    def loc(self) -> Any:
+        """Rows by label or by a boolean series, and columns by label."""
+        from raskal.dataframe.indexing import Loc
+
         return Loc(self)
 
-    def dropna(self, how: str = "any", subset: Any = None) -> DataFrame:
+    @property
+    def iloc(self) -> Any:
+        """Columns by place: ``df.iloc[:, [0, 2]]``."""
+        from raskal.dataframe.indexing import Iloc
+
+        return Iloc(self)
+
+    def dropna(self, how: Any = NO_DEFAULT, subset: Any = None, thresh: Any = NO_DEFAULT) -> DataFrame:
         """Without rows that have missing values."""
+        if how is not NO_DEFAULT and thresh is not NO_DEFAULT:
+            raise TypeError("You cannot set both the how and thresh arguments at the same time.")
         labels = list(self.columns) if subset is None else ([subset] if isinstance(subset, str) else list(subset))
+        options = {} if how is NO_DEFAULT else {"how": how}
+        self._meta.dropna(subset=labels, **options)  # pandas' own errors
+        if self._frame is None or thresh is not NO_DEFAULT or not labels:
+            options = options if thresh is NO_DEFAULT else {"thresh": thresh}
+            found: DataFrame = blockwise(MethodCall("dropna"), self, subset=labels, meta=self._meta, **options)
+            return found
         present = [self[label].notna() for label in labels]
-        if not present:
-            return self
         keep = present[0]
         for one in present[1:]:
-            keep = (keep & one) if how == "any" else (keep | one)
-        return self[keep]
+            keep = (keep | one) if how == "all" else (keep & one)
+        filtered: DataFrame = self[keep]
+        return filtered
 
-    def fillna(self, value: Any) -> DataFrame:
-        """With `value` in place of missing values, or by column with a dict."""
+    def fillna(self, value: Any = None, axis: Any = None) -> Any:
+        """With `value` in place of missing values, or by column with a dict or a lazy series of reduced columns."""
+        if axis in (1, "columns"):
+            raise NotImplementedError("fillna(axis=1) is not supported\nhint: use map_partitions")
         if isinstance(value, dict):
-            return self._each_column(lambda label, s: s.fillna(value[label]) if label in value else s)
-        return self._each_column(lambda label, series: series.fillna(value))
+            native = self._each_column(lambda label, s: s.fillna(value[label]) if label in value else s)
+        elif isinstance(value, (int, float, bool, str)):
+            native = self._each_column(lambda label, series: series.fillna(value))
+        else:
+            native = None
+        if native is not None:
+            return native
+        return blockwise(
+            MethodCall("fillna"), self, value, meta=self._meta if isinstance(value, Series) else NO_DEFAULT
+        )
 
-    def isna(self) -> DataFrame:
+    def isna(self) -> Any:
         """Whether each value is missing."""
-        return DataFrame(self._plan.unary("isna"), self._meta.isna())
+        frame = self._frame
+        return DataFrame(frame.unary("isna"), self._meta.isna()) if frame else blockwise(MethodCall("isna"), self)
 
-    def notna(self) -> DataFrame:
+    def notna(self) -> Any:
         """Whether each value is there."""
-        return DataFrame(self._plan.unary("notna"), self._meta.notna())
+        frame = self._frame
+        return DataFrame(frame.unary("notna"), self._meta.notna()) if frame else blockwise(MethodCall("notna"), self)
 
     isnull, notnull = isna, notna
 
     def astype(self, dtypes: Any) -> DataFrame:
         """With columns of another dtype, or several by a dict."""
-        if isinstance(dtypes, dict):
-            for label in dtypes:
-                self._plan_name(label)
-            return self._each_column(lambda label, s: s.astype(dtypes[label]) if label in dtypes else s)
-        return self._each_column(lambda label, series: series.astype(dtypes))
+        chosen = dtypes if isinstance(dtypes, dict) else dict.fromkeys(self.columns, dtypes)
+        if not self.columns.is_unique:
+            cast: DataFrame = blockwise(MethodCall("astype"), self, dtypes)
+            return cast
+        result = self
+        for label, dtype in chosen.items():
+            self._check_label(label)
+            result = result._assign(label, result[label].astype(dtype))
+        return result
 
-    def query(self, expr: str, **kwargs: Any) -> DataFrame:
-        """Rows where an expression holds, by pandas on each partition."""
-        return self.map_partitions(_methods.MethodCall("query"), expr, meta=self._meta.query(expr, **kwargs), **kwargs)
-
-    def apply(self, func: Callable[..., Any], axis: Any = 0, args: tuple = (), meta: Any = None, **kwargs: Any) -> Any:
+    def apply(
+        self, function: Callable[..., Any], *args: Any, meta: Any = NO_DEFAULT, axis: Any = 0, **kwargs: Any
+    ) -> Any:
         """Call a function on every row (``axis=1``)."""
         if axis not in (1, "columns"):
             raise NotImplementedError("apply(axis=0) is not supported\nhint: use map_partitions, or axis=1 for rows")
-        from raskal.dataframe._emulate import NO_DEFAULT
-
         given = NO_DEFAULT if meta is None else meta
-        return self.map_partitions(_methods.MethodCall("apply"), func, axis=1, args=args, meta=given, **kwargs)
+        arguments = kwargs.pop("args", ()) or args
+        return blockwise(_apply_rows, self, function, tuple(arguments), kwargs, meta=given, name="apply")
+
+    def squeeze(self, axis: Any = None) -> Any:
+        """The only column, if there is one."""
+        if axis in (None, 1, "columns"):
+            return self[self.columns[0]] if len(self.columns) == 1 else self
+        raise NotImplementedError("squeeze(axis=0) is not supported\nhint: compute() first")
+
+    def nunique(self, axis: Any = 0, dropna: bool = True, split_every: Any = None) -> Any:
+        """Number of different values of each column."""
+        return reduction_method("nunique")(self, axis=axis, dropna=dropna, split_every=split_every)
+
+    def dot(self, other: Any, meta: Any = NO_DEFAULT) -> Any:
+        """The product with a series of one partition whose labels are the columns."""
+        return blockwise(MethodCall("dot"), self, other, meta=meta)
+
+    def __neg__(self) -> Any:
+        return self._unary("__neg__")
+
+    def __invert__(self) -> Any:
+        return self._unary("__invert__")
+
+    def __abs__(self) -> Any:
+        return self.abs()
+
+    def __pos__(self) -> Any:
+        return self
+
+    def _unary(self, name: str) -> Any:
+        native = self._each_column(lambda label, series: getattr(series, name)())
+        return native if native is not None else blockwise(MethodCall(name), self)
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
+        return np.asarray(self.compute(), dtype=dtype)
+
+    def __array_ufunc__(self, ufunc: Any, method: Any, *inputs: Any, **kwargs: Any) -> Any:
+        return array_ufunc(ufunc, method, inputs, kwargs)
 
     def reset_index(self, drop: bool = False) -> DataFrame:
-        """The index as columns, and the rows' numbers as index."""
+        """The index as columns, and rows numbered anew in each partition."""
+        frame = self._frame
         meta = self._meta.reset_index(drop=drop)
-        plan = self._plan.reset_index(drop)
-        return DataFrame(plan.rename(plan_names(meta.columns)), meta)
+        if frame is not None:
+            try:
+                return DataFrame(frame.reset_index(drop).rename(plan_names(meta.columns)), meta)
+            except ValueError:
+                pass  # names that only pandas tells apart
+        reset: DataFrame = blockwise(
+            MethodCall("reset_index"), self, drop=drop, meta=meta, divisions=None, same_labels=False
+        )
+        return reset
 
-    def groupby(self, by: Any, *, sort: bool = True, dropna: bool = True, **kwargs: Any) -> Any:
+    def groupby(self, by: Any = None, **kwargs: Any) -> Any:
         """Group rows that agree in one or several columns.
 
         Parameters
         ----------
-        by : label, Series, or list of them
+        by : label, Series, function of labels, or list of them
             Columns of this dataframe, or series of the same rows.
         sort : bool
             Whether groups come in the order of their keys.
+        observed : bool
+            Whether categories that don't occur are left out.
         dropna : bool
             Whether rows with a missing key are left out.
+        group_keys : bool
+            Whether `apply` puts the keys in front of the index.
 
         Returns
         -------
@@ -281,70 +460,101 @@ class DataFrame(FrameCollection):
 
         Notes
         -----
-        Source: crates/raskal-frame/src/aggregate.rs
+        Source: crates/raskal-frame/src/aggregate.rs, python/raskal/dataframe/groupby.py
         """
-        from raskal.dataframe.groupby import DataFrameGroupBy, group
+        from raskal.dataframe.groupby import DataFrameGroupBy
 
-        return group(DataFrameGroupBy, self, by, sort, dropna, kwargs)
+        return DataFrameGroupBy(self, by, **kwargs)
 
-    # ---- writing
+    def pivot_table(self, index: Any, columns: Any, values: Any, aggfunc: Any = "mean") -> Any:
+        """Aggregates by two columns. See `raskal.dataframe.pivot_table`."""
+        from raskal.dataframe.reshape import pivot_table
 
-    def to_csv(self, filename: Any, **kwargs: Any) -> Any:
-        """Write CSV files. See `raskal.dataframe.to_csv`."""
-        from raskal.dataframe.csv import to_csv
+        return pivot_table(self, index, columns, values, aggfunc)
 
-        return to_csv(self, filename, **kwargs)
+    def categorize(self, columns: Any = None, index: bool | None = None, **kwargs: Any) -> Any:
+        """With columns as categories that are known. See `raskal.dataframe.categorical.categorize`."""
+        from raskal.dataframe.categorical import categorize
 
-    def to_parquet(self, path: Any, **kwargs: Any) -> Any:
-        """Write a folder of Parquet files. See `raskal.dataframe.to_parquet`."""
-        from raskal.dataframe.parquet import to_parquet
+        return categorize(self, columns, index, **kwargs)
 
-        return to_parquet(self, path, **kwargs)
+    @classmethod
+    def from_dict(cls, data: Any, *, npartitions: int = 1, **kwargs: Any) -> Any:
+        """A dataframe of a dictionary. See `raskal.dataframe.from_dict`."""
+        from raskal.dataframe.memory import from_dict
+
+        return from_dict(data, npartitions=npartitions, **kwargs)
 
 
-class Loc:
-    """``df.loc[condition]``, ``df.loc[condition, columns]``, ``df.loc[:, columns]``."""
+def _set_columns(part: pd.DataFrame, labels: pd.Index) -> pd.DataFrame:
+    return part.set_axis(labels, axis=1)
 
-    def __init__(self, frame: DataFrame) -> None:
-        self._frame = frame
 
-    def __getitem__(self, key: Any) -> Any:
-        rows, columns = key if isinstance(key, tuple) else (key, slice(None))
-        frame: Any = self._frame
-        if isinstance(rows, Series):
-            condition = rows
-            chosen = frame if isinstance(columns, slice) else frame[columns]
-            return chosen[condition]
-        if rows == slice(None):
-            return frame if columns == slice(None) else frame[columns]
-        raise NotImplementedError(
-            f"rows can only be chosen by a boolean series, not by {rows!r}\nhint: filter by df.index or a column"
-        )
+def _assigned(part: pd.DataFrame, label: Any, value: Any) -> pd.DataFrame:
+    part = part.copy(deep=False)
+    part[label] = value
+    return part
+
+
+def _drop_rows(part: pd.DataFrame, labels: Any, errors: str) -> pd.DataFrame:
+    return part.drop(labels, axis=0, errors="ignore")
+
+
+def _rename_index(part: pd.DataFrame, index: Any) -> pd.DataFrame:
+    return part.rename(index=index)
+
+
+def _apply_rows(part: pd.DataFrame, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    return part.apply(function, axis=1, args=args, **kwargs)
+
+
+def along_columns(function: Callable[..., Any], frame: DataFrame, other: Any) -> Any:
+    """What a function of a dataframe and a series whose labels are its columns gives; else found by trial."""
+    if not isinstance(other, Series):
+        return NO_DEFAULT
+    row = pd.Series(sample(other._meta).iloc[0], index=frame.columns)
+    return emptied(function(sample(frame._meta), row))
 
 
 def _frame_binary(frame: DataFrame, name: str, other: Any, reflected: bool) -> Any:
+    other = _operators.as_operand(other)
+    if isinstance(other, (np.ndarray, list)) and np.ndim(other):
+        raise TypeError(
+            f"cannot combine a lazy dataframe with a {type(other).__name__}\nhint: make a pandas object of it"
+        )
     if isinstance(other, DataFrame):
-        if list(frame.columns) != list(other.columns):
-            raise NotImplementedError("operations on dataframes of different columns are not supported")
-        return frame._each_column(lambda label, series: _operators.series_binary(series, name, other[label], reflected))
-    if isinstance(other, (FrameCollection, pd.DataFrame, pd.Series, np.ndarray, list)):
-        return NotImplemented
-    return frame._each_column(lambda label, series: _operators.series_binary(series, name, other, reflected))
-
-
-def _frame_unary(name: str) -> Callable[[DataFrame], DataFrame]:
-    return lambda self: self._each_column(lambda label, series: getattr(series, name)())
+        same = frame.columns.equals(other.columns)
+        if same and frame._frame is not None and other._frame is not None and frame._frame.same_rows(other._frame):
+            native = frame._each_column(
+                lambda label, series: _operators.series_binary(series, name, other[label], reflected)
+            )
+            if native is not None:
+                return native
+    elif not isinstance(other, FrameCollection) and not _methods.is_lazy(other):
+        native = frame._each_column(lambda label, series: _operators.series_binary(series, name, other, reflected))
+        if native is not None:
+            return native
+    elif isinstance(other, FrameCollection) and other._meta_ndim == 1 and other.npartitions > 1:
+        raise NotImplementedError(
+            f"{name} of a dataframe and a series goes along the columns, as in pandas\n"
+            "hint: df.add(series, axis='index') and its like go along the rows"
+        )
+    operation = Operation(name, reflected)
+    return blockwise(operation, frame, other, name=name, meta=along_columns(operation, frame, other))
 
 
 def _install() -> None:
     _operators.install(DataFrame, _frame_binary)
-    for name in ("__neg__", "__invert__", "__abs__"):
-        setattr(DataFrame, name, _frame_unary(name))
-    for name in _methods.COLUMN_METHODS:
-        if name != "astype":
-            setattr(DataFrame, name, _methods.frame_method(name))
-    for name in REDUCTIONS:
-        setattr(DataFrame, name, frame_reduction(name))
+    for name, keeps in _methods.FRAME_METHODS.items():
+        if name not in DataFrame.__dict__:
+            setattr(DataFrame, name, _methods.partition_method(name, keeps))
+    for name in HOST_REDUCTIONS:
+        if name not in DataFrame.__dict__:
+            setattr(DataFrame, name, reduction_method(name))
+    DataFrame.product, DataFrame.kurt = DataFrame.prod, DataFrame.kurtosis  # type: ignore[attr-defined]
+    DataFrame.applymap = DataFrame.map  # type: ignore[attr-defined]
 
 
 _install()
+
+__all__ = ["DataFrame"]

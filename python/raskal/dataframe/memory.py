@@ -10,8 +10,10 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from raskal._raskal import frame_from_table
+from raskal._raskal import Persisted, frame_from_table
 from raskal.dataframe._convert import to_table
+from raskal.dataframe._methods import holds
+from raskal.dataframe._tasks import Kept, TaskPlan
 from raskal.dataframe.frame import DataFrame
 from raskal.dataframe.series import Series
 from raskal.tokenize import tokenize
@@ -54,6 +56,8 @@ def from_pandas(data: Any, npartitions: int | None = None, sort: bool = True, ch
     """
     if not isinstance(data, (pd.DataFrame, pd.Series)):
         raise TypeError(f"from_pandas got a {type(data).__name__}, expected a pandas DataFrame or Series")
+    if isinstance(npartitions, float) or isinstance(chunksize, float):
+        raise TypeError("Please provide npartitions as an int, or possibly as None if you specify chunksize.")
     if npartitions is not None and chunksize is not None:
         raise ValueError("pass npartitions= or chunksize=, not both")
     for name, value in (("npartitions", npartitions), ("chunksize", chunksize)):
@@ -61,6 +65,8 @@ def from_pandas(data: Any, npartitions: int | None = None, sort: bool = True, ch
             raise ValueError(f"{name}={value} must be at least 1")
     if isinstance(data.index, pd.MultiIndex):
         raise NotImplementedError("an index of several levels is not supported\nhint: call reset_index() first")
+    if sort and len(data) and data.index.hasnans:
+        sort = False  # where missing labels lie can't be said by divisions
     if sort and not data.index.is_monotonic_increasing:
         data = data.sort_index(kind="stable")
     rows = len(data)
@@ -69,16 +75,32 @@ def from_pandas(data: Any, npartitions: int | None = None, sort: bool = True, ch
     if sort and rows:
         bounds = _between_labels(data.index, bounds)
     bounds = sorted({*bounds, 0} - {rows}) + [rows] if rows else [0, 0]
-    divisions = None
-    if sort and rows and not data.index.hasnans:
-        labels = data.index.take([*bounds[:-1], rows - 1])
-        divisions = pa.array(labels, from_pandas=True)
     cls = DataFrame if isinstance(data, pd.DataFrame) else Series
+    labels = data.index.take([*bounds[:-1], rows - 1]) if sort and rows else None
+    token = tokenize(data, bounds)
+    if not _fits_arrow(data):
+        handle = Persisted([data.iloc[start:end] for start, end in zip(bounds, bounds[1:], strict=False)])
+        known = None if labels is None else tuple(labels)
+        return cls(TaskPlan(Kept(f"from_pandas-{token}", handle), known), data.iloc[:0])
+    divisions = None if labels is None else pa.array(labels, from_pandas=True)
     name = data.index.name
-    plan = frame_from_table(
-        to_table(data), bounds, [None if name is None else str(name)], tokenize(data, bounds), divisions
-    )
+    names = [None if name is None else str(name)]
+    plan = frame_from_table(to_table(data), bounds, names, token, divisions)
     return cls(plan, data.iloc[:0])
+
+
+def _fits_arrow(data: Any) -> bool:
+    """Whether tables of the engine hold the data such that the same come back."""
+    dtypes = [data.index.dtype, *(data.dtypes if isinstance(data, pd.DataFrame) else [data.dtype])]
+    if isinstance(data, pd.DataFrame):
+        names = [str(label) for label in data.columns]
+        if len(set(names)) != len(names) or isinstance(data.columns, pd.MultiIndex):
+            return False
+        if any(name.startswith("__index_") for name in names):
+            return False
+    if isinstance(data.index, (pd.PeriodIndex, pd.IntervalIndex, pd.CategoricalIndex)):
+        return False
+    return all(holds(dtype) for dtype in dtypes)
 
 
 def _between_labels(index: pd.Index, bounds: list[int]) -> list[int]:

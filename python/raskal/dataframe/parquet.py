@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 
 from raskal._raskal import frame_read_parquet
 from raskal.dataframe._convert import index_name, plan_names, schema_of
+from raskal.dataframe._files import read_files
 from raskal.dataframe.csv import paths
 from raskal.dataframe.frame import DataFrame
 
@@ -55,8 +56,10 @@ def read_parquet(
     filters : list of tuple, optional
         Conditions ``(column, op, value)`` that rows must meet, all of them; a list of such lists where any list will
         do. Ops are ``== != < <= > >= in not in``.
-    index : False, optional
-        Whether the stored index is used: False makes it an ordinary column.
+    categories : list of labels, optional
+        Columns that become categorical, of categories that the data tell.
+    index : label or False, optional
+        The column that becomes the index, instead of the stored one; False for none. The divisions are not known.
     **kwargs
         Dask's options that choose how files are cut are accepted and change nothing.
 
@@ -86,22 +89,29 @@ def read_parquet(
     1  4
     """
     unknown = sorted(set(kwargs) - _IGNORED - {"dtype_backend", "arrow_to_pandas"})
-    if unknown or categories is not None or kwargs.get("dtype_backend") is not None:
-        what = unknown[0] if unknown else ("categories" if categories is not None else "dtype_backend")
+    if unknown or kwargs.get("dtype_backend") is not None:
+        what = unknown[0] if unknown else "dtype_backend"
         raise NotImplementedError(f"read_parquet({what}=...) is not supported\nhint: convert columns with astype()")
-    if index not in (None, False):
-        raise NotImplementedError(f"read_parquet(index={index!r}) is not supported\nhint: use None or False")
     if path is None:
         raise TypeError("read_parquet needs a path")
-    plan, notes = frame_read_parquet(paths(path))
-    frame = DataFrame(plan, _meta(plan, notes))
-    if index is False and plan.index_names != [None]:
+    if any("://" in one for one in paths(path)):
+        # Of other storage than files, pandas reads each object.
+        frame: Any = read_files(pd.read_parquet, path, {}, storage_options=kwargs.get("storage_options"))
+    else:
+        plan, notes = frame_read_parquet(paths(path))
+        frame = DataFrame(plan, _meta(plan, notes))
+    if index is not None and frame._meta.index.names != [None]:
         frame = frame.reset_index()
     if filters:
         frame = frame[_condition(frame, filters)]
+    label = index[0] if isinstance(index, (list, tuple)) and len(index) == 1 else index
     if columns is not None:
-        frame = frame[columns]
-    return frame
+        kept = columns if isinstance(columns, str) or label in (None, False) or label in columns else [*columns, label]
+        frame = frame[kept]
+    if categories is not None:
+        chosen = categories if isinstance(categories, (list, tuple)) else list(categories)
+        frame = frame.astype(dict.fromkeys(chosen, "category"))
+    return frame if label in (None, False) else frame.set_index(label, sort=False)
 
 
 def _meta(plan: Any, notes: str | None) -> pd.DataFrame:
@@ -186,6 +196,8 @@ def to_parquet(
         As of pyarrow.
     write_index : bool
         Whether the index is written.
+    append : bool
+        Whether files are added to those that are there, which must have the same columns.
     overwrite : bool
         Whether to remove what is in the folder first.
     name_function : callable, optional
@@ -207,8 +219,10 @@ def to_parquet(
     >>> dd.read_parquet(folder).x.sum().compute()
     np.int64(6)
     """
-    if append:
-        raise NotImplementedError("to_parquet(append=True) is not supported\nhint: write to a folder of its own")
+    if append and overwrite:
+        raise ValueError("Cannot use both `overwrite=True` and `append=True`!")
+    if kwargs.pop("partition_on", None):
+        raise NotImplementedError("to_parquet(partition_on=...) is not supported\nhint: filter, and write each part")
     for option in ("engine", "write_metadata_file", "schema", "storage_options"):
         kwargs.pop(option, None)
     folder = Path(os.fspath(path))
@@ -218,14 +232,35 @@ def to_parquet(
         shutil.rmtree(folder)
     folder.mkdir(parents=True, exist_ok=True)
     number_name = name_function or (lambda number: f"part.{number}.parquet")
-    names = [str(folder / number_name(number)) for number in range(df.npartitions)]
-    writer = _ParquetWriter(names, _file_schema(df, write_index), write_index, {**kwargs, "compression": compression})
+    schema = _file_schema(df, write_index)
+    first = _appended(folder, schema) if append else 0
+    names = [str(folder / number_name(first + number)) for number in range(df.npartitions)]
+    taken = [name for name in names if append and os.path.exists(name)]
+    if taken:
+        raise ValueError(f"{taken[0]} exists already\nhint: pass name_function= for other names")
+    writer = _ParquetWriter(names, schema, write_index, {**kwargs, "compression": compression})
     meta = pd.Series([], dtype="str")
     written = df.map_partitions(writer, partition_info=None, meta=meta, clear_divisions=True)
     if not compute:
         return written
     written.compute()
     return None
+
+
+def _appended(folder: Path, schema: pa.Schema) -> int:
+    """How many files there are, which must be of this schema.
+
+    Raises
+    ------
+    ValueError
+        If one has other columns or types.
+    """
+    files = sorted(folder.glob("*.parquet"))
+    for file in files:
+        own = pq.read_schema(file).remove_metadata()
+        if own.names != schema.names or own.types != schema.types:
+            raise ValueError(f"Appended dtypes differ: {file.name} has\n{own}\nwhat is added has\n{schema}")
+    return len(files)
 
 
 def _file_schema(df: DataFrame, write_index: bool) -> pa.Schema:

@@ -5,16 +5,17 @@ Start at `map_partitions`.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from raskal.dataframe._convert import schema_of
-from raskal.dataframe._emulate import NO_DEFAULT, function_name, make_meta, meta_by_trial
-from raskal.dataframe._mapper import PartitionMapper
+from raskal.dataframe._blockwise import _trial, blockwise
+from raskal.dataframe._emulate import NO_DEFAULT, emptied, function_name, infer, make_meta
+from raskal.dataframe._tasks import Each
 from raskal.dataframe.collection import FrameCollection
-from raskal.tokenize import tokenize
 
 
 def map_partitions(
@@ -24,7 +25,8 @@ def map_partitions(
     enforce_metadata: bool = True,
     transform_divisions: bool = True,
     clear_divisions: bool = False,
-    align_dataframes: bool = False,
+    align_dataframes: bool = True,
+    token: Any = None,
     **kwargs: Any,
 ) -> Any:
     """Call a pandas function on every partition.
@@ -32,16 +34,20 @@ def map_partitions(
     Parameters
     ----------
     func : callable
-        Gets a partition as a pandas object, then the other arguments. With a keyword ``partition_info=None`` it is
-        told the partition's number.
+        Gets partitions as pandas objects in place of lazy collections. With a keyword ``partition_info`` it is told
+        the partition's number and division.
     *args, **kwargs
-        The first is the lazy collection; the rest are passed on.
+        Its arguments; at least one lazy collection among them.
     meta : pandas object, dict, or tuple, optional
-        What the function gives, empty: by default it is called on empty data to find out.
+        What the function gives, empty: by default it is called on a sample of two rows to find out.
+    enforce_metadata : bool
+        Whether columns unlike those of `meta` are refused.
+    transform_divisions : bool
+        Accepted for Dask's sake.
     clear_divisions : bool
         Whether the function changes the index.
-    enforce_metadata, transform_divisions, align_dataframes
-        Accepted for Dask's sake: results are always checked against `meta`.
+    align_dataframes : bool
+        Whether collections of other divisions are aligned first; else they need as many partitions, or one.
 
     Returns
     -------
@@ -50,13 +56,13 @@ def map_partitions(
     Raises
     ------
     ValueError
-        If the function fails on empty data; the message shows how to pass ``meta=``.
+        If the function fails on the sample; the message shows how to pass ``meta=``. If collections can't be aligned.
     TypeError
-        If the first argument is not a lazy collection.
+        If no argument is a lazy collection.
 
     Notes
     -----
-    Runs pandas: `explain()` marks the step. Source: crates/raskal-frame/src/nodes/map.rs
+    Runs pandas: `explain()` marks the step. Source: python/raskal/dataframe/_blockwise.py
 
     Examples
     --------
@@ -65,28 +71,72 @@ def map_partitions(
     >>> df.map_partitions(lambda part: part.cumsum()).compute().x.tolist()
     [1, 2, 5]
     """
-    if not args or not isinstance(args[0], FrameCollection):
+    if not callable(func):
+        raise TypeError(f"map_partitions got {func!r}, expected a function")
+    name = token if isinstance(token, str) else function_name(func)
+    lead = next((one for one in (*args, *kwargs.values()) if isinstance(one, FrameCollection)), None)
+    if lead is None:
         raise TypeError("map_partitions needs a lazy dataframe or series behind the function")
-    collection, rest = args[0], args[1:]
-    if any(isinstance(one, FrameCollection) for one in (*rest, *kwargs.values())):
-        raise NotImplementedError(
-            "map_partitions of several lazy collections is not supported\n"
-            "hint: assign them to one dataframe first, or compute() the smaller one and pass it"
+    if _wants_info(func) or kwargs.get("partition_info", 0) is None:
+        divisions = lead.divisions
+        kwargs["partition_info"] = Each(
+            [{"number": number, "division": divisions[number]} for number in range(lead.npartitions)]
         )
-    name = function_name(func)
-    trial = {**kwargs, "partition_info": {"number": 0}} if kwargs.get("partition_info", 0) is None else kwargs
-    found = meta_by_trial(func, collection._meta, *rest, name=name, **trial) if meta is NO_DEFAULT else make_meta(meta)
-    if not isinstance(found, (pd.DataFrame, pd.Series, pd.Index)):
-        found = pd.Series([found]).iloc[:0]
-    if isinstance(found, pd.Index):
-        found = found.to_series(index=pd.RangeIndex(len(found)))
-    schema = schema_of(found)
-    levels = len(collection._plan.index_names)
-    mapper = PartitionMapper(func, collection._meta, levels, schema, rest, kwargs)
-    token = tokenize(func, rest, kwargs, str(schema), collection._plan.token)
-    names = [None if label is None else str(label) for label in found.index.names]
-    plan = collection._plan.map_partitions(mapper, name, token, schema, names, not clear_divisions)
-    from raskal.dataframe.frame import DataFrame
-    from raskal.dataframe.series import Series
+    if meta is NO_DEFAULT or meta is None:
+        trial = {key: _trial(one) for key, one in kwargs.items()}
+        meta = emptied(infer(func, [_trial(one) for one in args], trial, name))
+    else:
+        meta = make_meta(meta, getattr(lead._meta, "index", None))
+    if not isinstance(meta, (pd.DataFrame, pd.Series, pd.Index)):
+        meta = pd.Series([meta]).iloc[:0]
+    if enforce_metadata:
+        func = _Enforced(func, meta)
+    known = None if clear_divisions else "same"
+    return blockwise(func, *args, meta=meta, name=name, divisions=known, align=align_dataframes, **kwargs)
 
-    return DataFrame(plan, found) if isinstance(found, pd.DataFrame) else Series(plan, found)
+
+def _wants_info(func: Callable[..., Any]) -> bool:
+    try:
+        return "partition_info" in inspect.signature(func).parameters
+    except (TypeError, ValueError):
+        return False
+
+
+class _Enforced:
+    """A function whose results must look like `meta`."""
+
+    def __init__(self, function: Callable[..., Any], meta: Any) -> None:
+        self.function = function
+        self.meta = meta
+        self.__name__ = function_name(function)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        result, meta = self.function(*args, **kwargs), self.meta
+        if isinstance(meta, pd.DataFrame) and isinstance(result, pd.DataFrame):
+            if len(result) == 0 and len(result.columns) == 0:
+                return meta
+            if len(result.columns) != len(meta.columns) or not (
+                result.columns.equals(meta.columns) or list(result.columns) == list(meta.columns)
+            ):
+                raise ValueError(
+                    f"the function gave the columns {list(result.columns)}, its meta has {list(meta.columns)}\n"
+                    "hint: pass meta= with the columns that the function gives"
+                )
+            return result
+        if isinstance(meta, pd.Series) and isinstance(result, pd.Series):
+            return result if result.name == meta.name else result.rename(meta.name)
+        if isinstance(result, (pd.DataFrame, pd.Series, pd.Index)):
+            if isinstance(meta, pd.Series) and isinstance(result, pd.Index):
+                return result.to_series(index=pd.RangeIndex(len(result)), name=meta.name)
+            if type(result) is not type(meta) and not (isinstance(meta, pd.Index) and isinstance(result, pd.Index)):
+                raise ValueError(
+                    f"the function gave a {type(result).__name__}, its meta is a {type(meta).__name__}\n"
+                    "hint: pass meta= like what the function gives"
+                )
+            return result
+        if isinstance(meta, pd.DataFrame) and not isinstance(result, np.ndarray):
+            raise ValueError(
+                f"the function gave a {type(result).__name__}, its meta is a DataFrame\n"
+                "hint: pass meta= like what the function gives"
+            )
+        return result if isinstance(result, np.ndarray) else pd.Series([result], name=getattr(meta, "name", None))

@@ -1,4 +1,7 @@
-"""One lazy value: the result of a reduction."""
+"""One lazy value: the result of a reduction.
+
+Start at `Scalar`. Arithmetic with one gives another; with a series or dataframe it goes to all partitions.
+"""
 
 from __future__ import annotations
 
@@ -8,50 +11,81 @@ from typing import Any
 
 import numpy as np
 
-from raskal._raskal import Frame, ProgramBuilder
-from raskal.base import Collection
-from raskal.delayed import delayed
+from raskal._raskal import Frame
+from raskal.dataframe._convert import column_to_pandas
+from raskal.dataframe._emulate import infer
+from raskal.dataframe._tasks import Calls, Lazy, Slot, TaskPlan
+from raskal.dataframe.collection import FrameCollection, kept_frame
+from raskal.delayed import Delayed
 
 
-class Scalar(Collection):
-    """One lazy value.
+class ValueOf:
+    """The only value of a table, as pandas would give it."""
 
-    Arithmetic with it gives a delayed value.
-    """
+    def __init__(self, missing: Any, dtype: Any) -> None:
+        self.missing = missing
+        self.dtype = dtype
+        self.__name__ = "value"
 
-    def __init__(self, plan: Frame, missing: Any = np.nan, dtype: Any = None) -> None:
-        self._plan = plan
-        self._missing = missing
-        self._dtype = dtype
-
-    def __raskal_lower__(self, builder: ProgramBuilder) -> list[int]:
-        return self._plan.lower(builder)
-
-    def __raskal_finalize__(self, results: list[Any]) -> Any:
-        value = results[0].column(0)[0]
-        found = value.as_py()
+    def __call__(self, table: Any) -> Any:
+        """The value of a table."""
+        column = table.column(0)
+        found = column[0].as_py()
         if found is None:
-            return self._missing
-        if self._dtype is not None:
-            return _as_dtype(results[0].column(0), self._dtype)
+            return self.missing
+        if self.dtype is not None:
+            return column_to_pandas(column, self.dtype)[0]
         if isinstance(found, bool):
             return np.bool_(found)
-        if isinstance(found, (int, float)):
-            return results[0].column(0).to_numpy()[0]
-        return found
+        return column.to_numpy()[0] if isinstance(found, (int, float)) else found
+
+
+class Scalar(FrameCollection):
+    """One lazy value.
+
+    Examples
+    --------
+    >>> import pandas as pd, raskal.dataframe as dd
+    >>> x = dd.from_pandas(pd.Series([1, 2, 3]), npartitions=2)
+    >>> (x.sum() / 2).compute()
+    np.float64(3.0)
+    """
+
+    def __init__(self, plan: Frame | TaskPlan, missing: Any = np.nan, dtype: Any = None, meta: Any = None) -> None:
+        super().__init__(plan, missing if meta is None else meta)
+        self._value = ValueOf(missing, dtype)
+
+    def _convert(self) -> Callable[..., Any]:
+        return self._value
+
+    def __raskal_finalize__(self, results: list[Any]) -> Any:
+        return self._value(results[0]) if isinstance(self._plan, Frame) else results[0]
 
     def __raskal_rebuild__(self, prefix: str, handle: Any) -> Scalar:
-        return Scalar(_kept(self._plan, prefix, handle), self._missing, self._dtype)
+        if isinstance(self._plan, Frame):
+            kept = kept_frame(self._plan, prefix, handle)
+            return Scalar(kept, self._value.missing, self._value.dtype, self._meta)
+        rebuilt: Scalar = super().__raskal_rebuild__(prefix, handle)
+        return rebuilt
 
     def __raskal_tokenize__(self) -> Any:
         return ("Scalar", self._plan.token)
 
-    def explain(self) -> str:
-        """The plan as text, as of `DataFrame.explain`."""
-        return self._plan.explain()
+    @property
+    def dtype(self) -> Any:
+        """Type of the value, as far as it is known."""
+        return np.asarray(self._meta).dtype
+
+    def to_series(self, fillvalue: Any = 0) -> Any:
+        """A series of this one value."""
+        import pandas as pd
+
+        from raskal.dataframe._blockwise import blockwise
+
+        return blockwise(_one_row, self, meta=pd.Series([self._meta]).iloc[:0], divisions=None)
 
     def __repr__(self) -> str:
-        return f"<raskal Scalar: {self._plan.names[0]}>"
+        return f"<raskal Scalar: {type(self._meta).__name__}>"
 
     def __bool__(self) -> bool:
         raise TypeError("the truth value of a lazy scalar is unknown\nhint: compute() it first")
@@ -62,34 +96,64 @@ class Scalar(Collection):
     def __float__(self) -> float:
         return float(self.compute())
 
+    def __index__(self) -> int:
+        return operator.index(self.compute())
 
-def _kept(plan: Frame, prefix: str, handle: Any) -> Frame:
-    from raskal._raskal import frame_from_persisted
-
-    return frame_from_persisted(handle, plan.schema, plan.index_names, prefix, None)
+    def __hash__(self) -> int:
+        return id(self)
 
 
-def _as_dtype(column: Any, dtype: Any) -> Any:
-    from raskal.dataframe._convert import column_to_pandas
+def _one_row(value: Any) -> Any:
+    import pandas as pd
 
-    return column_to_pandas(column, dtype)[0]
+    return pd.Series([value])
+
+
+def scalar_call(function: Callable[..., Any], *args: Any, meta: Any = None, name: str | None = None) -> Scalar:
+    """A function of lazy and plain values as another lazy value."""
+    inputs: list[Any] = []
+    filled: list[Any] = []
+    for one in args:
+        if isinstance(one, FrameCollection):
+            filled.append(Slot(len(inputs)))
+            inputs.append(one._task_plan().node)
+        elif isinstance(one, Delayed):
+            filled.append(Slot(len(inputs)))
+            inputs.append(Lazy([one]))
+        else:
+            filled.append(one)
+    if meta is None:
+        trial = [
+            one._meta if isinstance(one, FrameCollection) else 1 if isinstance(one, Delayed) else one for one in args
+        ]
+        with np.errstate(all="ignore"):
+            try:
+                meta = infer(function, trial, {}, name or "operator")
+            except ValueError:
+                meta = np.nan
+    node = Calls(1, inputs, [None] * len(inputs), function, tuple(filled), name=name)
+    return Scalar(TaskPlan(node), meta=meta)
 
 
 def _binary(function: Callable[[Any, Any], Any], reflected: bool) -> Callable[[Any, Any], Any]:
     def method(self: Scalar, other: Any) -> Any:
-        from raskal.dataframe.collection import FrameCollection
-
-        if isinstance(other, FrameCollection):
+        if not isinstance(other, Scalar) and np.ndim(getattr(other, "_meta", other)) > 0:
             return NotImplemented
-        return delayed(function)(other, self) if reflected else delayed(function)(self, other)
+        return scalar_call(function, other, self) if reflected else scalar_call(function, self, other)
 
     return method
 
 
-for _name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow"):
-    _function = getattr(operator, _name)
-    setattr(Scalar, f"__{_name}__", _binary(_function, False))
-    setattr(Scalar, f"__r{_name}__", _binary(_function, True))
+def _unary(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    return lambda self: scalar_call(function, self)
+
+
+for _name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "and_", "or_", "xor"):
+    _plain = _name.rstrip("_")
+    setattr(Scalar, f"__{_plain}__", _binary(getattr(operator, _name), False))
+    setattr(Scalar, f"__r{_plain}__", _binary(getattr(operator, _name), True))
 for _name in ("lt", "le", "gt", "ge", "eq", "ne"):
     setattr(Scalar, f"__{_name}__", _binary(getattr(operator, _name), False))
+for _name in ("neg", "invert", "abs", "pos"):
+    setattr(Scalar, f"__{_name}__", _unary(getattr(operator, _name)))
 Scalar.__hash__ = object.__hash__  # type: ignore[method-assign]

@@ -11,6 +11,7 @@ use crate::stage::fetch::{Fetch, Kind};
 use crate::stage::function::{StageFunction, failure};
 use crate::stage::map::MapFunction;
 use crate::stage::prepare::{Layers, prepare};
+use crate::tasks::{TaskInputs, TaskSource};
 use crate::{Frame, run, session};
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::config::ConfigOptions;
@@ -40,16 +41,17 @@ impl StageOptions {
 }
 
 /// Adds the layers of a physical plan's stages to a program. The layer given back has one task per partition of the
-/// plan's result, in order; each gives record batches.
+/// plan's result, in order; each gives record batches. `inputs` are the tasks of tables that tasks make.
 ///
 /// # Errors
 /// If the plan has a step that can't be cut or sent to a worker; the message names it and says what to do.
 pub fn lower(
     plan: Arc<dyn ExecutionPlan>,
     options: &StageOptions,
+    inputs: &TaskInputs,
     builder: &mut ProgramBuilder,
 ) -> Result<LayerId, Failure> {
-    let mut lowering = Lowering { options, builder };
+    let mut lowering = Lowering { options, inputs, builder };
     let plan = prepare(plan, options, &mut lowering).map_err(failure)?;
     lowering.stages(plan)
 }
@@ -59,14 +61,19 @@ pub fn lower(
 ///
 /// # Errors
 /// As [`lower`].
-pub fn lower_frame(frame: &Frame, partitions: usize, builder: &mut ProgramBuilder) -> Result<LayerId, Failure> {
+pub fn lower_frame(
+    frame: &Frame,
+    partitions: usize,
+    inputs: &TaskInputs,
+    builder: &mut ProgramBuilder,
+) -> Result<LayerId, Failure> {
     let plan = frame.plan()?;
     let context = session::context_with(configure(session::config(run::scan_for(&plan), partitions)));
     let options = StageOptions::new(context.copied_config().options().as_ref().clone());
     let plan =
         run::block_on(&run::Queries::default(), async move { Ok(context.state().create_physical_plan(&plan).await?) })?;
     let schema = plan.schema();
-    let layer = lower(plan, &options, builder)?;
+    let layer = lower(plan, &options, inputs, builder)?;
     let got = builder.graph().layer(layer).len() as u32;
     match (frame.partitions() as u32, got) {
         (wanted, got) if wanted == got => Ok(layer),
@@ -85,6 +92,7 @@ pub fn lower_frame(frame: &Frame, partitions: usize, builder: &mut ProgramBuilde
 /// A plan on its way into a program.
 struct Lowering<'a> {
     options: &'a StageOptions,
+    inputs: &'a TaskInputs,
     builder: &'a mut ProgramBuilder,
 }
 
@@ -113,6 +121,14 @@ impl Layers for Lowering<'_> {
         }
         let prefix = format!("memory-{}", Token::of(&parts));
         Ok(self.builder.add_values(&prefix, vec![values.len() as u32], values).map_err(external)?.0)
+    }
+
+    fn tasks(&mut self, source: &TaskSource) -> Result<u32> {
+        let token = source.token();
+        let tasks = self.inputs.get(&token);
+        let tasks =
+            tasks.ok_or_else(|| DataFusionError::Internal(format!("the tasks of table {token} are not known")))?;
+        Ok(self.builder.layer_of(&format!("tasks-{token}"), tasks).map_err(external)?.0)
     }
 
     fn map(&mut self, step: &MapExec) -> Result<u32> {

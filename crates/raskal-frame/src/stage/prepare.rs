@@ -5,18 +5,20 @@
 
 use crate::memory::MemorySource;
 use crate::nodes::map::MapExec;
-use crate::source::SourceExec;
+use crate::source::{Source, SourceExec};
 use crate::stage::fetch::{Fetch, Kind};
 use crate::stage::join;
 use crate::stage::lower::StageOptions;
 use crate::stage::restrict::{file_scan, runs_alone, unknown_leaf};
+use crate::tasks::TaskSource;
 use arrow::record_batch::RecordBatch;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::datasource::memory::MemorySourceConfig;
 use datafusion::datasource::source::{DataSource, DataSourceExec};
 use datafusion::error::{DataFusionError, Result};
-use datafusion::physical_expr::expressions::DynamicFilterPhysicalExpr;
+use datafusion::physical_expr::expressions::{Column, DynamicFilterPhysicalExpr};
 use datafusion::physical_plan::limit::LocalLimitExec;
+use datafusion::physical_plan::projection::{ProjectionExec, ProjectionExpr};
 use datafusion::physical_plan::repartition::RepartitionExec;
 use datafusion::physical_plan::scalar_subquery::ScalarSubqueryExec;
 use datafusion::physical_plan::sorts::sort::SortExec;
@@ -34,6 +36,12 @@ pub trait Layers {
     /// # Errors
     /// If they can't be hashed.
     fn values(&mut self, partitions: Vec<Batches>) -> Result<u32>;
+
+    /// The number of the layer that holds the partitions of a table of tasks.
+    ///
+    /// # Errors
+    /// If it is not known.
+    fn tasks(&mut self, source: &TaskSource) -> Result<u32>;
 
     /// Adds layers for a step that maps partitions and for all below it, and gives the number of the last.
     ///
@@ -114,6 +122,11 @@ fn mapped(node: Arc<dyn ExecutionPlan>, layers: &mut dyn Layers) -> Result<Arc<d
 
 /// A table in memory becomes values of the graph; other leaves must be of a kind whose partitions can be told apart.
 fn leaf(leaf: Arc<dyn ExecutionPlan>, layers: &mut dyn Layers) -> Result<Arc<dyn ExecutionPlan>> {
+    if let Some(scan) = leaf.downcast_ref::<SourceExec>()
+        && let Some(source) = (scan.source().as_ref() as &dyn Any).downcast_ref::<TaskSource>()
+    {
+        return tasks(scan, source, layers);
+    }
     let Some((partitions, rows_max)) = memory(&leaf)? else {
         let known = leaf.is::<Fetch>() || file_scan(&leaf).is_some() || runs_alone(&leaf);
         return if known { Ok(leaf) } else { Err(unknown_leaf(&leaf)) };
@@ -130,6 +143,21 @@ fn leaf(leaf: Arc<dyn ExecutionPlan>, layers: &mut dyn Layers) -> Result<Arc<dyn
         Some(rows) => Arc::new(LocalLimitExec::new(fetch, rows)),
         None => fetch,
     })
+}
+
+/// The values of tasks, of which the scan wants some columns.
+fn tasks(scan: &SourceExec, source: &TaskSource, layers: &mut dyn Layers) -> Result<Arc<dyn ExecutionPlan>> {
+    let (schema, partitioning) = (source.schema(), scan.properties().partitioning.clone());
+    if partitioning.partition_count() != source.partitions() {
+        return Err(DataFusionError::Internal("a table of tasks whose scan joins partitions".into()));
+    }
+    let fetch = Fetch::new(layers.tasks(source)?, Kind::Aligned, schema.clone(), partitioning, vec![]);
+    let column = |&place: &usize| {
+        let name = schema.field(place).name();
+        ProjectionExpr::new(Arc::new(Column::new(name, place)), name.clone())
+    };
+    let columns: Vec<_> = scan.projection().iter().map(column).collect();
+    Ok(Arc::new(ProjectionExec::try_new(columns, Arc::new(fetch))?))
 }
 
 /// Partitions, and the number of rows after which each of them stops.

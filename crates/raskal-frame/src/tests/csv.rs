@@ -25,7 +25,7 @@ fn the_index_counts_the_rows_of_each_partition() {
     assert_eq!(frame.partitions(), 2);
     assert_eq!(lines(&frame.collect().unwrap()), ["0|1", "1|2", "0|3", "1|4", "2|5"]);
     assert_eq!(lines(&frame.select_partitions(&[1]).unwrap().collect().unwrap()), ["0|3", "1|4", "2|5"]);
-    assert_eq!(lines(&frame.head(1, 1).unwrap().collect().unwrap()), ["0|1"]);
+    assert_eq!(lines(&frame.head(1).unwrap().collect().unwrap()), ["0|1"]);
     assert!(frame.select_partitions(&[2]).unwrap_err().to_string().contains("partition 2 of a dataframe with 2"));
 }
 

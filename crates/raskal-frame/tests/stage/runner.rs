@@ -6,6 +6,7 @@ use datafusion::config::ConfigOptions;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use raskal_frame::stage::{self, StageOptions};
+use raskal_frame::tasks::TaskInputs;
 use raskal_graph::LayerId;
 use raskal_runtime::{Call, Failure, Function, FunctionRegistry, Program, ProgramBuilder};
 use raskal_store::Value;
@@ -61,7 +62,7 @@ pub(crate) fn lowered(context: &SessionContext, sql: &str, joins: Joins) -> Resu
         options.hash_join_bytes_max = 0;
     }
     let mut builder = ProgramBuilder::new();
-    let layer = stage::lower(plan(context, sql), &options, &mut builder)?;
+    let layer = stage::lower(plan(context, sql), &options, &TaskInputs::new(), &mut builder)?;
     let wanted = builder.graph().tasks(layer).collect();
     Ok((builder.finish(wanted), layer))
 }

@@ -18,6 +18,7 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(read::frame_read_parquet, module)?)?;
     module.add_function(wrap_pyfunction!(read::frame_from_table, module)?)?;
     module.add_function(wrap_pyfunction!(read::frame_from_persisted, module)?)?;
+    module.add_function(wrap_pyfunction!(read::frame_from_tasks, module)?)?;
     mapper::register();
     Ok(())
 }

@@ -1,12 +1,15 @@
-//! Frames from files, from tables in memory and from persisted values.
+//! Frames from files, from tables in memory and from values of tasks.
 
 use super::arrow::{array, batches, schema};
 use super::table::{Frame, raise};
+use crate::program::{Persisted, ProgramBuilder};
 use pyo3::prelude::*;
 use raskal_frame::csv::CsvOptions;
 use raskal_frame::parquet::ParquetTable;
+use raskal_frame::tasks::TaskSource;
 use raskal_frame::{FrameError, memory};
 use raskal_graph::Token;
+use std::sync::Arc;
 
 /// One ASCII character.
 fn ascii(name: &str, text: &str) -> PyResult<u8> {
@@ -85,20 +88,19 @@ pub(super) fn frame_from_table(
     frame.and_then(|frame| frame.with_divisions(divisions)).map(Frame::new).map_err(|error| raise(py, error))
 }
 
-/// Persisted values as a frame, one partition each.
+/// Values kept in this process as a frame, one partition each.
 #[pyfunction]
 #[pyo3(signature = (handle, types, index, token, divisions=None))]
 pub(super) fn frame_from_persisted(
     py: Python<'_>,
-    handle: &Bound<'_, PyAny>,
+    handle: &Bound<'_, Persisted>,
     types: &Bound<'_, PyAny>,
     index: Vec<Option<String>>,
     token: &str,
     divisions: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<Frame> {
     let (types, divisions) = (schema(types)?, divisions.map(array).transpose()?);
-    // A cluster's parts are brought here for now: plans can't begin at tasks of another graph yet.
-    let values = crate::client::persisted_values(handle)?;
+    let values = handle.get().values.clone();
     let make = || {
         let partitions = values.iter().map(|value| Ok(value.as_batches()?.batches.clone()));
         let partitions = partitions
@@ -106,5 +108,33 @@ pub(super) fn frame_from_persisted(
             .map_err(|error| FrameError::Type(error.to_string()))?;
         raskal_frame::Frame::from_partitions(types, partitions, &index, Token::of([token]))?.with_divisions(divisions)
     };
+    py.detach(make).map(Frame::new).map_err(|error| raise(py, error))
+}
+
+/// A Python object whose `lower(builder)` adds the tasks of a table's partitions and returns their numbers.
+pub(super) struct TaskOwner(Py<PyAny>);
+
+impl TaskOwner {
+    /// Adds the tasks.
+    pub(super) fn lower(&self, builder: &Bound<'_, ProgramBuilder>) -> PyResult<Vec<u32>> {
+        self.0.bind(builder.py()).call_method1("lower", (builder,))?.extract()
+    }
+}
+
+/// A table whose partitions are made by tasks, as a frame; `owner.lower(builder)` adds them to a program.
+#[pyfunction]
+#[pyo3(signature = (owner, partitions, types, index, token, divisions=None))]
+pub(super) fn frame_from_tasks(
+    py: Python<'_>,
+    owner: Py<PyAny>,
+    partitions: usize,
+    types: &Bound<'_, PyAny>,
+    index: Vec<Option<String>>,
+    token: &str,
+    divisions: Option<&Bound<'_, PyAny>>,
+) -> PyResult<Frame> {
+    let (types, divisions) = (schema(types)?, divisions.map(array).transpose()?);
+    let source = TaskSource::new(types, partitions, Token::of([token]), Arc::new(TaskOwner(owner)));
+    let make = || raskal_frame::Frame::from_tasks(source, &index)?.with_divisions(divisions);
     py.detach(make).map(Frame::new).map_err(|error| raise(py, error))
 }

@@ -2,11 +2,13 @@
 
 use super::arrow::{array, array_to_python, dtype, schema, schema_to_python};
 use super::mapper::PyMapper;
+use super::read::TaskOwner;
 use crate::error::to_exception;
 use crate::program::ProgramBuilder;
 use pyo3::prelude::*;
 use raskal_frame::expression::{self, Binary, Unary};
 use raskal_frame::expression::{ScalarValue, literal};
+use raskal_frame::tasks::TaskInputs;
 use raskal_frame::{Aggregate, FrameError, GroupOptions, Reduction, lower, stage, udf};
 use raskal_runtime::Failure;
 use std::sync::Arc;
@@ -85,6 +87,12 @@ impl Frame {
     fn token(&self, py: Python<'_>) -> PyResult<String> {
         let token = py.detach(|| self.inner.token()).map_err(|error| raise(py, error))?;
         Ok(token.to_string())
+    }
+
+    /// Content hash of the table whose rows, or some of them, these are, partition by partition.
+    #[getter]
+    fn root(&self, py: Python<'_>) -> String {
+        py.detach(|| self.inner.root().to_string())
     }
 
     /// Only these columns.
@@ -223,9 +231,9 @@ impl Frame {
         self.make(py, |frame| frame.reduce(&reductions(aggregates)?))
     }
 
-    /// The first `rows` rows of the first `partitions` partitions.
-    fn head(&self, py: Python<'_>, rows: usize, partitions: usize) -> PyResult<Frame> {
-        self.make(py, |frame| frame.head(rows, partitions))
+    /// The first `rows` rows of the first partition.
+    fn head(&self, py: Python<'_>, rows: usize) -> PyResult<Frame> {
+        self.make(py, |frame| frame.head(rows))
     }
 
     /// The partitions of these numbers.
@@ -248,13 +256,21 @@ impl Frame {
         py.detach(|| self.inner.explain()).map_err(|error| raise(py, error))
     }
 
-    /// Adds the frame to a program, one task per partition; returns their numbers. For a cluster, the plan is cut into
-    /// stages.
-    fn lower(&self, py: Python<'_>, builder: &ProgramBuilder) -> PyResult<Vec<u32>> {
-        let distributed = builder.distributed;
+    /// Adds the frame to a program, one task per partition; returns their numbers. For a cluster, and where it reads
+    /// values of other tasks, the plan is cut into stages.
+    fn lower(&self, py: Python<'_>, builder: &Bound<'_, ProgramBuilder>) -> PyResult<Vec<u32>> {
+        let mut inputs = TaskInputs::new();
+        for (token, owner) in self.inner.task_sources().map_err(|error| raise(py, error))? {
+            let owner = owner.downcast_ref::<TaskOwner>().ok_or_else(|| {
+                pyo3::exceptions::PyRuntimeError::new_err("this is a bug of raskal: a table of tasks without an owner")
+            })?;
+            inputs.insert(token, owner.lower(builder)?);
+        }
+        let builder = builder.get();
+        let staged = builder.distributed || !inputs.is_empty();
         builder.edit(py, |builder| {
-            let layer = if distributed {
-                stage::lower_frame(&self.inner, EXCHANGE_PARTS, builder)?
+            let layer = if staged {
+                stage::lower_frame(&self.inner, EXCHANGE_PARTS, &inputs, builder)?
             } else {
                 lower::lower_partitions(&self.inner, builder)?
             };

@@ -1,0 +1,97 @@
+"""Tables of random values to try things on.
+
+Start at `timeseries`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from raskal.dataframe.from_map import from_map
+
+_NAMES = (
+    "Alice Bob Charlie Dan Edith Frank George Hannah Ingrid Jerry Kevin Laura Michael Norbert Oliver Patricia Quinn "
+    "Ray Sarah Tim Ursula Victor Wendy Xavier Yvonne Zelda"
+).split()
+
+
+def timeseries(
+    start: Any = "2000-01-01",
+    end: Any = "2000-01-31",
+    freq: Any = "1s",
+    partition_freq: Any = "1D",
+    dtypes: dict[str, Any] | None = None,
+    seed: Any = None,
+    **kwargs: Any,
+) -> Any:
+    """A dataframe of random values over a span of time.
+
+    Parameters
+    ----------
+    start, end : str or Timestamp
+        The span; the end is not in it.
+    freq : str
+        Time between rows.
+    partition_freq : str
+        Span of a partition.
+    dtypes : dict, optional
+        Columns and their types: float, int, str or ``"category"``. By default name, id, x and y.
+    seed : int, optional
+        Equal seeds give equal values.
+    **kwargs
+        For a column of whole numbers ``x``: ``x_lam``, the mean of their Poisson distribution.
+
+    Returns
+    -------
+    DataFrame
+
+    Examples
+    --------
+    >>> from raskal.datasets import timeseries
+    >>> len(timeseries("2000-01-01", "2000-01-03", freq="1h", seed=1))
+    48
+    """
+    columns = dtypes or {"name": "str", "id": "int64", "x": "float64", "y": "float64"}
+    step = pd.tseries.frequencies.to_offset(partition_freq)
+    divisions = list(pd.date_range(start=start, end=end, freq=step))
+    if len(divisions) < 2:
+        divisions = [pd.Timestamp(start), pd.Timestamp(end)]
+    seeds = np.random.SeedSequence(seed).generate_state(len(divisions) - 1).tolist()
+    make = _Rows(columns, freq, kwargs)
+    meta = make(divisions[0], divisions[1], 0).iloc[:0]
+    return from_map(
+        make, divisions[:-1], divisions[1:], seeds, meta=meta, divisions=tuple(divisions), label="timeseries"
+    )
+
+
+class _Rows:
+    """The rows of one span."""
+
+    def __init__(self, columns: dict[str, Any], freq: Any, options: dict[str, Any]) -> None:
+        self.columns = columns
+        self.freq = freq
+        self.options = options
+
+    def __call__(self, start: pd.Timestamp, end: pd.Timestamp, seed: int) -> pd.DataFrame:
+        index = pd.date_range(start=start, end=end, freq=self.freq, inclusive="left", name="timestamp")
+        rng = np.random.default_rng(seed)
+        return pd.DataFrame(
+            {name: self._column(rng, name, dtype, len(index)) for name, dtype in self.columns.items()}, index
+        )
+
+    def _column(self, rng: np.random.Generator, name: str, dtype: Any, rows: int) -> Any:
+        if dtype == "category":
+            return pd.Categorical.from_codes(rng.integers(0, len(_NAMES), rows), categories=_NAMES)
+        if dtype in (str, "str", "string", object):
+            return pd.array(np.array(_NAMES, dtype=object)[rng.integers(0, len(_NAMES), rows)], dtype="str")
+        kind = np.dtype(dtype).kind
+        if kind in "iu":
+            return rng.poisson(self.options.get(f"{name}_lam", 1000), rows).astype(dtype)
+        if kind == "f":
+            return (rng.random(rows) * 2 - 1).astype(dtype)
+        if kind == "b":
+            return rng.random(rows) < 0.5
+        raise ValueError(f"column {name!r} can't be made of {dtype!r}\nhint: use float, int, bool, str or 'category'")

@@ -1,0 +1,62 @@
+"""Dataframes on a cluster of real processes: the same answers, and persisted partitions that stay there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pandas as pd
+import pytest
+from compare import same, table
+
+import raskal.dataframe as dd
+from raskal.distributed import Client, LocalCluster
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[Client]:
+    with LocalCluster(n_workers=2, threads_per_worker=1) as cluster, Client(cluster) as client:
+        yield client
+
+
+@pytest.fixture
+def df() -> Any:
+    return dd.from_pandas(table(), npartitions=4)
+
+
+def test_a_plan_of_the_engine_begins_at_partitions_that_stay_on_the_cluster(client: Client, df: Any) -> None:
+    """Later computations brought persisted partitions through the client."""
+    frame = table()
+    kept = df[df.n > 0].persist()
+    assert "tasks, 4 partitions" in kept.explain()
+    expected = frame[frame.n > 0]
+    same(kept.compute(), expected)
+    same(kept.groupby("k").y.mean().compute(), expected.groupby("k").y.mean())
+    same(kept[["n", "x"]].sum().compute(), expected[["n", "x"]].sum())
+    same(kept[kept.x > 0].y.compute(), expected[expected.x > 0].y)
+    same(kept.partitions[1:3].y.max().compute(), kept.partitions[1:3].compute().y.max())
+    again = kept.assign(z=kept.y * 2).persist()
+    same(again.z.compute(), (expected.y * 2).rename("z"))
+
+
+def test_pandas_in_tasks_gives_the_same_on_the_cluster(client: Client, df: Any) -> None:
+    frame = table()
+    same(df.sort_values("y").compute(), frame.sort_values("y", kind="stable"))
+    same(df.set_index("y").loc[5:6].compute(), frame.set_index("y").sort_index(kind="stable").loc[5:6])
+    same(df.groupby("n").y.transform("sum").compute(), frame.groupby("n").y.transform("sum"))
+    same(df.x.cumsum().compute(), frame.x.cumsum())
+    same(df.y.rolling(3).sum().compute(), frame.y.rolling(3).sum())
+    right = pd.DataFrame({"n": [1, 2, 3], "w": [1.0, 2.0, 3.0]})
+    merged = df.merge(dd.from_pandas(right, npartitions=2), on="n")
+    same(merged.compute(), frame.merge(right, on="n"), index=False)
+    kept = df.map_partitions(lambda part: part.assign(z=part.y + 1)).persist()
+    same(kept.z.sum().compute(), (frame.y + 1).sum())
+    same((kept.z - df.y).compute(), (frame.y + 1 - frame.y).rename(None))
+
+
+def test_a_users_exception_names_the_task_on_the_cluster(client: Client, df: Any) -> None:
+    def fail(part: pd.DataFrame) -> pd.DataFrame:
+        raise ZeroDivisionError("on purpose")
+
+    with pytest.raises(ZeroDivisionError, match="on purpose"):
+        df.map_partitions(fail, meta=df._meta).compute()
