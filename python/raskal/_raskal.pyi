@@ -278,7 +278,7 @@ class ProgramBuilder:
         description: str,
         origin: str | None = None,
     ) -> list[int]:
-        """Add `count` tasks, of which task `i` calls `callable((i,), *values)` with the values of each `arguments[k][i]`."""
+        """Add `count` tasks; task `i` calls `callable((i,), *values)` with the values of each `arguments[k][i]`."""
 
     def add_persisted(self, prefix: str, handle: Persisted | RemotePersisted) -> list[int]:
         """Add a layer of values that exist already, and return its task numbers."""
