@@ -26,7 +26,8 @@ def test_blocks_joined_are_the_file(tmp_path, content, delimiter, blocksize, not
         expected = content[1:] if not delimiter else content[found + len(delimiter) :] if found >= 0 else b""
     assert b"".join(parts) == expected
     if delimiter:
-        assert all(part.endswith(delimiter) for part in parts[:-1] if part and part != parts[-1])
+        filled = [part for part in parts if part]
+        assert all(part.endswith(delimiter) for part in filled[:-1])
 
 
 def test_samples_end_behind_a_delimiter(tmp_path):
