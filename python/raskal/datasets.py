@@ -84,7 +84,7 @@ class _Rows:
 
     def _column(self, rng: np.random.Generator, name: str, dtype: Any, rows: int) -> Any:
         if dtype == "category":
-            return pd.Categorical.from_codes(rng.integers(0, len(_NAMES), rows), categories=_NAMES)
+            return pd.Categorical.from_codes(rng.integers(0, len(_NAMES), rows), categories=_NAMES)  # type: ignore[call-overload]
         if dtype in (str, "str", "string", object):
             return pd.array(np.array(_NAMES, dtype=object)[rng.integers(0, len(_NAMES), rows)], dtype="str")
         kind = np.dtype(dtype).kind

@@ -260,4 +260,4 @@ def _frame(part: Any, columns: list[Any], types: dict[Any, Any]) -> Any:
     import pandas as pd
 
     rows = part if isinstance(part, list) else list(part)
-    return pd.DataFrame(rows, columns=columns).astype(types, copy=False)
+    return pd.DataFrame(rows, columns=columns).astype(types, copy=False)  # type: ignore[call-arg]

@@ -40,7 +40,7 @@ def _multi(parts: Sequence[Any]) -> bool:
 
 
 def _categories(parts: Sequence[Any]) -> pd.Index:
-    return pd.CategoricalIndex(union_categoricals(parts), name=parts[0].name)
+    return pd.CategoricalIndex(union_categoricals(parts), name=parts[0].name)  # type: ignore[call-overload]
 
 
 def _differing(columns: Sequence[pd.Series]) -> bool:
@@ -54,7 +54,7 @@ def _differing(columns: Sequence[pd.Series]) -> bool:
 def _union(columns: Sequence[pd.Series]) -> list[pd.Series]:
     """The same columns with the categories of all."""
     union = union_categoricals([column.array for column in columns], ignore_order=True)
-    dtype = pd.CategoricalDtype(union.categories, ordered=all(column.dtype.ordered for column in columns))
+    dtype = pd.CategoricalDtype(union.categories, ordered=all(column.dtype.ordered for column in columns))  # type: ignore[union-attr]
     return [column.astype(dtype) for column in columns]
 
 

@@ -106,7 +106,7 @@ def _values(dtype: Any) -> Any:
     if isinstance(dtype, pd.DatetimeTZDtype):
         return pd.array([pd.Timestamp("1970-01-01", tz=dtype.tz)] * 2, dtype=dtype)
     if isinstance(dtype, pd.PeriodDtype):
-        return pd.array([pd.Period("1970-01-01", freq=dtype.freq)] * 2, dtype=dtype)
+        return pd.array([pd.Period("1970-01-01", freq=dtype.freq)] * 2, dtype=dtype)  # type: ignore[arg-type]
     if isinstance(dtype, pd.IntervalDtype):
         return pd.arrays.IntervalArray.from_breaks([0, 1, 2], dtype=dtype)
     if isinstance(dtype, pd.StringDtype):

@@ -64,7 +64,7 @@ class _Regroup:
         if self.meta is None:
             return found
         if isinstance(self.meta, pd.Series) and isinstance(found, pd.Series):
-            return found.rename(self.meta.name)
+            return found.rename(self.meta.name)  # type: ignore[call-overload]
         return found
 
 

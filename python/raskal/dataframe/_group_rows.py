@@ -63,5 +63,5 @@ class BackHome:
     def __call__(self, part: pd.DataFrame) -> Any:
         ordered = part.sort_values(ROW, kind="stable").drop(columns=ROW)
         if isinstance(self.meta, pd.Series):
-            return ordered.iloc[:, 0].rename(self.meta.name)
+            return ordered.iloc[:, 0].rename(self.meta.name)  # type: ignore[call-overload]
         return ordered

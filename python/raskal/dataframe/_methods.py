@@ -153,7 +153,7 @@ def holds(dtype: Any) -> bool:
         return dtype.kind in "biufmM" and dtype.itemsize <= 8 and dtype.name != "float16"
     if isinstance(dtype, (pd.StringDtype, pd.DatetimeTZDtype, pd.BooleanDtype)):
         return True
-    return isinstance(dtype, pd.api.extensions.ExtensionDtype) and dtype._is_numeric
+    return isinstance(dtype, pd.api.extensions.ExtensionDtype) and dtype._is_numeric  # type: ignore[attr-defined]
 
 
 def meta_index(meta: Any) -> pd.Index:

@@ -103,9 +103,9 @@ def _typed(value: float, dtype: Any, name: str) -> Any:
             return pd.NaT
         whole = int(value)
         if name == "mean" and dtype.kind == "M":
-            stamp = pd.Timestamp(whole, unit=unit).as_unit(unit)
+            stamp = pd.Timestamp(whole, unit=unit).as_unit(unit)  # type: ignore[arg-type]
             return stamp.tz_localize("UTC").tz_convert(dtype.tz) if isinstance(dtype, pd.DatetimeTZDtype) else stamp
-        return pd.Timedelta(whole, unit=unit).as_unit(unit)
+        return pd.Timedelta(whole, unit=unit).as_unit(unit)  # type: ignore[arg-type]
     return np.float32(value) if dtype == "float32" else np.float64(value)
 
 

@@ -69,7 +69,7 @@ def checked_spec(how: Any) -> Any:
         If there is none of that name.
     """
     if isinstance(how, str):
-        if not hasattr(pd.core.groupby.SeriesGroupBy, how) and how not in ("list",):
+        if not hasattr(pd.core.groupby.SeriesGroupBy, how) and how not in ("list",):  # type: ignore[attr-defined]
             raise ValueError(
                 f"unknown aggregate {how!r}\nhint: use a name that pandas has, a function or an Aggregation"
             )
@@ -193,7 +193,7 @@ def _callable(how: Any) -> Any:
 
 
 def _column(groups: Any, label: Any) -> Any:
-    if isinstance(groups, pd.core.groupby.SeriesGroupBy):
+    if isinstance(groups, pd.core.groupby.SeriesGroupBy):  # type: ignore[attr-defined]
         return groups
     return groups[label]
 

@@ -84,7 +84,7 @@ def concat(
 
 def _below(frames: list[Any], join: str, interleave: bool, kwargs: dict[str, Any]) -> Any:
     metas = [sample(frame._meta) for frame in frames]
-    meta = emptied(_concat.concat(metas, join=join, **kwargs) if _of_one_kind(metas) else pd.concat(metas, join=join))
+    meta = emptied(_concat.concat(metas, join=join, **kwargs) if _of_one_kind(metas) else pd.concat(metas, join=join))  # type: ignore[call-overload]
     like = [
         frame if _same_columns(frame._meta, meta) else blockwise(_Like(meta, join), frame, meta=meta, name="concat")
         for frame in frames
@@ -164,4 +164,4 @@ class _Beside:
         self.__name__ = "concat"
 
     def __call__(self, *parts: Any) -> pd.DataFrame:
-        return pd.concat(parts, axis=1, join=self.join)
+        return pd.concat(parts, axis=1, join=self.join)  # type: ignore[call-overload]

@@ -40,7 +40,7 @@ def to_numeric(arg: Any, errors: str = "raise", downcast: Any = None, meta: Any 
             from raskal.delayed import delayed
 
             return delayed(pd.to_numeric)(arg, errors=errors, downcast=downcast)
-        return pd.to_numeric(arg, errors=errors, downcast=downcast)
+        return pd.to_numeric(arg, errors=errors, downcast=downcast)  # type: ignore[call-overload]
     given = meta
     if given is None:
         given = pd.to_numeric(pd.Series(["1", "1.5"] if errors == "coerce" else ["1"]), downcast=downcast)
@@ -105,10 +105,10 @@ def to_timedelta(arg: Any, unit: Any = None, errors: str = "raise") -> Any:
     Timedelta('0 days 00:00:03')
     """
     if not isinstance(arg, FrameCollection):
-        return pd.to_timedelta(arg, unit=unit, errors=errors)
+        return pd.to_timedelta(arg, unit=unit, errors=errors)  # type: ignore[call-overload]
     if pd.api.types.is_numeric_dtype(arg._meta.dtype):
         return rowwise(_to_timedelta, arg, unit, errors, name="to_timedelta")
-    meta = pd.to_timedelta(pd.Series(["1s"], name=arg._meta.name), errors=errors).iloc[:0]
+    meta = pd.to_timedelta(pd.Series(["1s"], name=arg._meta.name), errors=errors).iloc[:0]  # type: ignore[call-overload]
     return rowwise(_to_timedelta, arg, unit, errors, meta=meta.set_axis(arg._meta.index[:0]), name="to_timedelta")
 
 

@@ -62,7 +62,7 @@ def read_hdf(
         with pd.HDFStore(name, mode="r") as store:
             keys = [one for one in store.keys() if fnmatch.fnmatch(one.lstrip("/"), key.lstrip("/"))]
             for one in keys:
-                storer = store.get_storer(one)
+                storer = store.get_storer(one)  # type: ignore[operator]
                 if not storer.is_table:
                     if sorted_index or start or stop is not None:
                         raise TypeError(f"{one} of {name} is of fixed format: it can only be read as a whole")
@@ -74,10 +74,10 @@ def read_hdf(
                 for first in range(start, max(last, start + 1), chunksize):
                     pieces.append((name, one, first, min(first + chunksize, last)))
                     if sorted_index:
-                        label = store.select_column(one, "index", start=first, stop=first + 1)
+                        label = store.select_column(one, "index", start=first, stop=first + 1)  # type: ignore[operator]
                         ends.append(label.iloc[0])
                 if sorted_index:
-                    final = store.select_column(one, "index", start=last - 1, stop=last).iloc[0]
+                    final = store.select_column(one, "index", start=last - 1, stop=last).iloc[0]  # type: ignore[operator]
     if not pieces:
         raise ValueError(f"no table {key!r} in {pattern}")
     reader = _Reader(columns)

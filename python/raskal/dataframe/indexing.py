@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from pandas._libs.tslibs.parsing import parse_datetime_string_with_reso
+from pandas._libs.tslibs.parsing import parse_datetime_string_with_reso  # type: ignore[attr-defined]
 
 from raskal.dataframe._blockwise import blockwise
 from raskal.dataframe._tasks import TaskPlan
@@ -81,7 +81,7 @@ def _coerced(collection: Any, label: Any, side: str) -> Any:
     if label is None:
         return None
     if isinstance(index, pd.PeriodIndex) and not isinstance(label, pd.Period):
-        return pd.Period(label, freq=index.freq)
+        return pd.Period(label, freq=index.freq)  # type: ignore[arg-type]
     if isinstance(index, pd.DatetimeIndex):
         span = _text_span(index, label)
         if span is not None:

@@ -324,7 +324,7 @@ class _SpanOf:
         inner = pd.Index(list(cuts[1:-1])) if npartitions > 1 else pd.Index([])
         labels = part.index
         if isinstance(labels, pd.CategoricalIndex):
-            codes = labels.categories.get_indexer(list(cuts[1:-1]))
+            codes = labels.categories.get_indexer(list(cuts[1:-1]))  # type: ignore[arg-type]
             return np.searchsorted(codes, labels.codes, side="right").clip(0, npartitions - 1)
         if len(inner) == 0:
             return np.zeros(len(part), dtype=np.int64)

@@ -116,7 +116,7 @@ def _span(span: Any, name: str, df: Any) -> Any:
     if span is None:
         return 0
     if isinstance(span, (str, datetime.timedelta, np.timedelta64, pd.Timedelta, pd.offsets.BaseOffset)):
-        span = pd.Timedelta(span)
+        span = pd.Timedelta(span)  # type: ignore[arg-type]
         if not isinstance(df._meta.index, pd.DatetimeIndex):
             raise TypeError(
                 f"Must have a `DatetimeIndex` when using string offset for `before` and `after`, got {name}={span}"

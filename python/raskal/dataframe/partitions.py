@@ -124,7 +124,7 @@ class _Enforced:
                 )
             return result
         if isinstance(meta, pd.Series) and isinstance(result, pd.Series):
-            return result if result.name == meta.name else result.rename(meta.name)
+            return result if result.name == meta.name else result.rename(meta.name)  # type: ignore[call-overload]
         if isinstance(result, (pd.DataFrame, pd.Series, pd.Index)):
             if isinstance(meta, pd.Series) and isinstance(result, pd.Index):
                 return result.to_series(index=pd.RangeIndex(len(result)), name=meta.name)

@@ -157,7 +157,7 @@ class _Pivot:
         if isinstance(part, pd.DataFrame):
             labels = pd.MultiIndex.from_product([part.columns, categories], names=[None, self.columns])
         else:
-            labels = categories
+            labels = categories  # type: ignore[assignment]
         table = table.reindex(columns=labels)
         return table.fillna(0) if self.aggfunc in ("sum", "count") else table
 

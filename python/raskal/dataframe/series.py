@@ -158,7 +158,7 @@ class Series(OrderedMethods, Statistics, FrameCollection):
         """With `value` in place of missing ones."""
         frame = self._frame
         if frame is not None and type(self) is Series and np.isscalar(value):
-            meta = self._meta.fillna(value)
+            meta = self._meta.fillna(value)  # type: ignore[arg-type]
             constant = _operators._scalar(value, self.dtype) if _operators.plain(self.dtype) else None
             if constant is not None and meta.dtype == self.dtype:
                 try:
@@ -468,7 +468,7 @@ class _SplitColumns:
 
 
 def _cat(part: pd.Series, sep: Any, na_rep: Any, *others: pd.Series) -> pd.Series:
-    return part.str.cat(list(others), sep=sep, na_rep=na_rep)
+    return part.str.cat(list(others), sep=sep, na_rep=na_rep)  # type: ignore[arg-type]
 
 
 class DatetimeAccessor(_Accessor):

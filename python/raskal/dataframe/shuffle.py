@@ -74,7 +74,7 @@ class _Split:
         spans = zip(bounds[:-1], bounds[1:], strict=True)
         if isinstance(part, pd.Index):
             return [ordered[start:end] for start, end in spans]
-        return [ordered.iloc[start:end] for start, end in spans]
+        return [ordered.iloc[start:end] for start, end in spans]  # type: ignore[union-attr]
 
 
 class _Pick:
