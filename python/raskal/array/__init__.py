@@ -127,7 +127,7 @@ from raskal.array.standard import __all__ as _standard
 from raskal.array.storage import from_npy_stack, from_zarr, store, to_hdf5, to_npy_stack, to_zarr
 from raskal.array.ufunc import *  # noqa: F403
 from raskal.array.ufunc import __all__ as _ufuncs
-from raskal.array.windows import push
+from raskal.array.windows import push, sliding_window_view
 from raskal.base import compute
 
 import raskal.array.methods  # noqa: F401, isort: skip
@@ -245,6 +245,7 @@ __all__ = [
     "pi",
     "piecewise",
     "push",
+    "sliding_window_view",
     "quantile",
     "random",
     "ravel",
