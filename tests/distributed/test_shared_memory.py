@@ -19,7 +19,7 @@ def change(array):
 
 
 @pytest.mark.xfail(
-    run=False, reason="known fault: gathering large arrays from a cluster hung in one of two environments"
+    run=False, reason="known fault: gathering large arrays from a cluster hung once"
 )
 def test_large_arrays_cross_between_executors_and_each_reader_may_write(client):
     made = client.submit(np.arange, LENGTH)
