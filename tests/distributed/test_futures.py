@@ -156,6 +156,12 @@ def test_cancelled_futures_say_so(client, tmp_path):
     assert running.result() == "four"
 
 
+def test_futures_that_are_dropped_at_once_leave_every_worker_usable(client):
+    for number in range(50):
+        client.submit(increment, number, pure=False)
+    assert client.gather(client.map(increment, range(20), pure=False)) == list(range(1, 21))
+
+
 def test_callbacks_are_called_once_with_the_future(client):
     called: list[Future] = []
     both = threading.Barrier(2, timeout=30)

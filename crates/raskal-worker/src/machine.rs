@@ -108,6 +108,11 @@ impl Worker {
                     out.push(Instruction::Report { task, attempt });
                 }
             }
+            Event::PythonSkipped { executor, task, attempt } => {
+                if let Some(executor) = self.executor(executor) {
+                    executor.answered(task, attempt);
+                }
+            }
             Event::ExecutorReady { executor, threads } => self.executors.push(Executor::new(executor, threads)),
             Event::ExecutorDied { executor, running } => self.executor_died(executor, running, out),
         }

@@ -118,6 +118,15 @@ pub enum Event {
         /// Which run of it.
         attempt: Attempt,
     },
+    /// An executor took an abandoned task out of its queue before it ran: it has room for another.
+    PythonSkipped {
+        /// Where.
+        executor: ExecutorId,
+        /// Which.
+        task: TaskId,
+        /// Which run of it.
+        attempt: Attempt,
+    },
     /// An executor takes tasks from now on.
     ExecutorReady {
         /// Its number, never used before.

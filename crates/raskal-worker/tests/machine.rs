@@ -255,3 +255,14 @@ fn short_tasks_are_sent_ahead_and_long_ones_are_not() {
     let sent: usize = (1..50).map(|index| node.run(index, SlotClass::Python, &[]).len()).sum();
     assert_eq!(sent, 1, "tasks of 1 s wait here, where another executor may take them");
 }
+
+/// The executor never answers for it, and was thought to be busy for ever.
+#[test]
+fn a_task_that_was_abandoned_before_it_ran_leaves_its_room_to_another() {
+    let mut node = Node::new(1);
+    assert_eq!(node.run(0, SlotClass::Python, &[]), [run_python(0, 0, &[])]);
+    node.on(Event::Abandon { task: task(0), attempt: FIRST });
+    assert!(node.run(1, SlotClass::Python, &[]).is_empty());
+    let skipped = Event::PythonSkipped { executor: ExecutorId(0), task: task(0), attempt: FIRST };
+    assert_eq!(node.on(skipped), [run_python(0, 1, &[])]);
+}

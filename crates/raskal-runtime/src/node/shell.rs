@@ -333,8 +333,9 @@ impl Shell {
             FromExecutor::Failed { task, attempt, failure } => {
                 self.step(Event::PythonFailed { executor, task, attempt }, Some(Answer::Failed(failure)));
             }
-            // The machine counts a task as given up when it says so.
-            FromExecutor::Abandoned { .. } => {}
+            FromExecutor::Abandoned { task, attempt } => {
+                self.step(Event::PythonSkipped { executor, task, attempt }, None);
+            }
             FromExecutor::Taken { loan } => {
                 if let Some(process) = self.executors.get(&executor) {
                     process.lender.taken(loan);
