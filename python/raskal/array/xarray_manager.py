@@ -18,6 +18,23 @@ from raskal.array.cumulative import cumreduction
 from raskal.base import compute, persist
 
 
+class Concrete:
+    """A function of blocks whose results are NumPy's, whichever namespace it computes in.
+
+    xarray takes the namespace from the lazy array, and calls its functions on blocks.
+    """
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function = function
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the function; compute what it gives lazily."""
+        result = self.function(*args, **kwargs)
+        if isinstance(result, tuple):
+            return tuple(part.compute() if isinstance(part, Array) else part for part in result)
+        return result.compute() if isinstance(result, Array) else result
+
+
 class RaskalManager(ChunkManagerEntrypoint[Any]):
     """What xarray asks for when a variable's array is cut into blocks."""
 
@@ -95,7 +112,7 @@ class RaskalManager(ChunkManagerEntrypoint[Any]):
     def apply_gufunc(self, func: Callable[..., Any], signature: str, *args: Any, **kwargs: Any) -> Any:
         """A function of whole axes."""
         options = {key: value for key, value in kwargs.items() if value is not None}
-        return module.apply_gufunc(func, signature, *args, **options)
+        return module.apply_gufunc(Concrete(func), signature, *args, **options)
 
     def map_blocks(self, func: Callable[..., Any], *args: Any, **kwargs: Any) -> Array:
         """A function on each block."""
