@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import atexit
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from itertools import chain
 from typing import Any, Protocol
 from uuid import uuid4
 
@@ -242,7 +243,10 @@ def _lower(
     Values of delayed calls that are `known`, by key, are not computed again.
     """
     builder = ProgramBuilder(distributed)
-    groups: list[list[int]] = [[] for _ in collections]
+    if _are_delayed(collections):
+        groups = [[task] for task in lower_delayed(builder, collections, known)]
+        return _annotated(builder), groups
+    groups = [[] for _ in collections]
     places = [place for place, collection in enumerate(collections) if isinstance(collection, Delayed)]
     # All delayed objects at once: they share nodes, and many of them must not cost many layers.
     tasks = lower_delayed(builder, [collections[place] for place in places], known)
@@ -251,10 +255,20 @@ def _lower(
     for place, collection in enumerate(collections):
         if not isinstance(collection, Delayed):
             groups[place] = list(collection.__raskal_lower__(builder))
+    return _annotated(builder), groups
+
+
+def _are_delayed(items: Sequence[Any]) -> bool:
+    """Whether all of them, a hundred thousand perhaps, are delayed values: nothing is then done to each in Python."""
+    return set(map(type, items)) == {Delayed}
+
+
+def _annotated(builder: ProgramBuilder) -> ProgramBuilder:
+    """The builder, with the annotations that hold here."""
     asked = current_annotations()
     if asked is not None:
         builder.annotate(asked)
-    return builder, groups
+    return builder
 
 
 def _watched(run: Callable[[Callable[..., None] | None], Any]) -> Any:
@@ -353,6 +367,8 @@ def compute(
         raise TypeError("get= is not supported\nhint: use scheduler=")
     if kwargs:
         raise TypeError(f"compute() got unknown arguments {sorted(kwargs)}")
+    if _are_delayed(args):
+        return tuple(_results(list(args), scheduler, num_workers))
     wrapped = _wrapped(args, traverse)
     collections = [collection for collection in wrapped if collection is not None]
     if not collections:
@@ -377,14 +393,17 @@ def _computed(
     client, name = _engine(scheduler)
     distributed = getattr(client, "distributed", client is not None)
     builder, groups = _lower(collections, distributed, known)
-    wanted = [task for group in groups for task in group]
+    wanted = list(chain.from_iterable(groups))
     if client is not None:
-        values = iter(client.compute_program(builder, wanted))
+        values = client.compute_program(builder, wanted)
     else:
         threads, command = _place(name, num_workers)
-        values = iter(run_local(builder, wanted, threads, processes=command))
+        values = run_local(builder, wanted, threads, processes=command)
+    if _are_delayed(collections):
+        return values
+    rest = iter(values)
     return [
-        collection.__raskal_finalize__([next(values) for _ in group])
+        collection.__raskal_finalize__([next(rest) for _ in group])
         for collection, group in zip(collections, groups, strict=True)
     ]
 
