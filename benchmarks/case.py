@@ -14,7 +14,15 @@ from typing import Any
 
 from examples.make_data import Size
 
-MODULES = ("benchmarks.tasks", "benchmarks.processes", "benchmarks.cluster", "benchmarks.tables", "benchmarks.arrays")
+MODULES = (
+    "benchmarks.tasks",
+    "benchmarks.processes",
+    "benchmarks.cluster",
+    "benchmarks.tables",
+    "benchmarks.arrays",
+    "benchmarks.array_kernels",
+    "benchmarks.array_engine",
+)
 
 
 class WrongAnswerError(Exception):

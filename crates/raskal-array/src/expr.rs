@@ -192,7 +192,33 @@ impl Expr {
     }
 }
 
+impl Drop for Node {
+    /// Expressions of many steps are dropped step by step, not one within the other: that would overflow the stack.
+    fn drop(&mut self) {
+        let mut ops = vec![std::mem::replace(&mut self.op, Op::Index(0))];
+        while let Some(op) = ops.pop() {
+            for arg in op.into_args() {
+                if let Some(mut node) = Arc::into_inner(arg.0) {
+                    ops.push(std::mem::replace(&mut node.op, Op::Index(0)));
+                }
+            }
+        }
+    }
+}
+
 impl Op {
+    fn into_args(self) -> Vec<Expr> {
+        match self {
+            Op::Source(_) | Op::Full(_) | Op::Index(_) => vec![],
+            Op::Unary(_, arg) | Op::Cast(_, arg) | Op::Rechunk(arg) | Op::Reshape(arg) => vec![arg],
+            Op::View { arg, .. } | Op::Reduce { arg, .. } | Op::Take { arg, .. } => vec![arg],
+            Op::Binary(_, args) => args.into(),
+            Op::Select(args) => args.into(),
+            Op::Concatenate { args, .. } => args,
+            Op::Host { inputs, .. } => inputs.into_iter().map(|input| input.expr).collect(),
+        }
+    }
+
     /// The operation's name for keys and readers.
     pub fn name(&self) -> &str {
         match self {

@@ -57,6 +57,11 @@ pub use scalar::Scalar;
 
 use raskal_runtime::FunctionRegistry;
 
+/// Calls a function that may call itself once for each step of an expression: the stack grows where it ends.
+fn deep<R>(descend: impl FnOnce() -> R) -> R {
+    stacker::maybe_grow(256 << 10, 4 << 20, descend)
+}
+
 /// Adds the decoders of all array functions.
 pub fn register(registry: &mut FunctionRegistry) {
     registry.register(tile::CODEC, tile::TileFunction::decode);

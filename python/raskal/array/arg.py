@@ -106,7 +106,7 @@ def _make(name: str, text: str) -> Callable[..., Array]:
                 raise NoKernel("missing values are passed over")
             split = split_every if isinstance(split_every, int) and split_every is not False else None
             expr = a._expr.reduce(name.removeprefix("nan"), None if axis is None else [axis], bool(keepdims), split)
-            return written(Array(expr), out)
+            return written(Array._of(expr), out)
         except NoKernel as error:
             a = without_empty(a, axes)
             best = _Best(name, axis, a.chunks, a.shape)

@@ -62,6 +62,8 @@ def normalize_chunks(
     shape = tuple(int(length) for length in shape)
     if any(length < 0 for length in shape):
         raise ValueError(f"negative dimensions are not allowed: shape {shape}")
+    if not shape:
+        return ()
     specs = _per_axis(chunks, shape)
     if previous_chunks is not None and any(isinstance(own, Integral) for own in previous_chunks):
         previous_chunks = normalize_chunks(tuple(previous_chunks), shape)

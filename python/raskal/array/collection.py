@@ -16,14 +16,28 @@ from raskal._raskal import ArrayExpr, NoKernel
 from raskal.array.blockview import BlockView, join_blocks
 from raskal.array.chunks import Chunks
 from raskal.array.host import dtype_of, dtype_spec, elementwise
-from raskal.array.html import array_html
+from raskal.array.html import array_html, chunks_svg
 from raskal.base import Collection
 
 
 class Array(NDArrayOperatorsMixin, Collection):
     """A lazy n-dimensional array, cut into blocks.
 
-    Made by `raskal.array.from_array`, `ones`, `random.random` and the like, not by calling the class.
+    Made by `raskal.array.from_array`, `ones`, `random.random` and the like; calling the class makes one of a graph.
+
+    Parameters
+    ----------
+    dask : mapping
+        A graph, in which the keys ``(name, i, j, ...)`` are blocks.
+    name : str
+    chunks : int, tuple or str
+        As of `raskal.array.normalize_chunks`.
+    dtype : dtype, optional
+        Of the blocks; `meta`'s by default.
+    meta : array_like, optional
+        An empty array of the kind that the blocks are.
+    shape : tuple of int, optional
+        Needed unless ``chunks`` has every block length.
 
     Notes
     -----
@@ -40,12 +54,25 @@ class Array(NDArrayOperatorsMixin, Collection):
     __slots__ = ("_expr", "_kind", "_unknown")
     __array_priority__ = 11
 
-    def __init__(self, expr: ArrayExpr, unknown: frozenset[int] = frozenset(), kind: Any = None) -> None:
-        self._expr = expr
-        #: Axes whose block lengths only computing shows.
-        self._unknown = unknown
-        #: An empty array of what blocks are, if they are not NumPy's.
-        self._kind = kind
+    _expr: ArrayExpr
+    #: Axes whose block lengths only computing shows.
+    _unknown: frozenset[int]
+    #: An empty array of what blocks are, if they are not NumPy's.
+    _kind: Any
+
+    def __init__(
+        self, dask: Any, name: str, chunks: Any, dtype: Any = None, meta: Any = None, shape: Any = None
+    ) -> None:
+        from raskal.array.graph import of_graph
+
+        self._replace(of_graph(dask, name, chunks, dtype, meta, shape))
+
+    @classmethod
+    def _of(cls, expr: ArrayExpr, unknown: frozenset[int] = frozenset(), kind: Any = None) -> Array:
+        """The array of an expression."""
+        array = cls.__new__(cls)
+        array._expr, array._unknown, array._kind = expr, unknown, kind
+        return array
 
     if TYPE_CHECKING:
         # The methods of raskal.array.methods.
@@ -66,6 +93,15 @@ class Array(NDArrayOperatorsMixin, Collection):
         if not self._unknown:
             return chunks
         return tuple((np.nan,) * len(own) if axis in self._unknown else own for axis, own in enumerate(chunks))
+
+    @chunks.setter
+    def chunks(self, chunks: Any) -> None:
+        raise TypeError(f"chunks can't be set\nhint: x = x.rechunk({chunks})")
+
+    @property
+    def dask(self) -> Any:
+        """The graph that Dask would compute."""
+        return self.__dask_graph__()
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -142,6 +178,11 @@ class Array(NDArrayOperatorsMixin, Collection):
         return self.transpose()
 
     @property
+    def A(self) -> Array:
+        """The array itself, as NumPy's matrices have it."""
+        return self
+
+    @property
     def mT(self) -> Array:
         """The last two axes exchanged."""
         from raskal.array.standard import matrix_transpose
@@ -201,6 +242,27 @@ class Array(NDArrayOperatorsMixin, Collection):
     def _repr_html_(self) -> str:
         return array_html(self)
 
+    def to_svg(self, size: int = 160) -> str:
+        """The picture of notebooks: how the array is cut.
+
+        Parameters
+        ----------
+        size : int
+            Of the longest side, in pixels.
+
+        Returns
+        -------
+        str
+            An SVG element.
+        """
+        return chunks_svg(self.chunks, size)
+
+    def __await__(self) -> Any:
+        """The array over computed blocks, for ``await x``."""
+        from asyncio import to_thread
+
+        return to_thread(self.persist).__await__()
+
     def explain(self) -> str:
         """The expression and the layers that compute it, as text.
 
@@ -221,7 +283,7 @@ class Array(NDArrayOperatorsMixin, Collection):
 
     def __raskal_rebuild__(self, prefix: str, handle: Any) -> Array:
         code, size = dtype_spec(self.dtype, opaque=self._opaque)
-        return Array(ArrayExpr.persisted(prefix, handle, self._expr.chunks, code, size), self._unknown, self._kind)
+        return Array._of(ArrayExpr.persisted(prefix, handle, self._expr.chunks, code, size), self._unknown, self._kind)
 
     def __dask_tokenize__(self) -> str:
         return self._expr.token
@@ -243,7 +305,7 @@ class Array(NDArrayOperatorsMixin, Collection):
 
     def _same_kind(self, expr: ArrayExpr) -> Array:
         """An array of known lengths whose blocks are of this one's kind."""
-        return Array(expr, frozenset(), self._kind)
+        return Array._of(expr, frozenset(), self._kind)
 
     def _require_known(self, what: str) -> None:
         if self._unknown:
@@ -371,7 +433,7 @@ class Array(NDArrayOperatorsMixin, Collection):
         if not np.can_cast(self.dtype, dtype, casting=casting):
             raise TypeError(f"cannot cast array from {self.dtype!r} to {dtype!r} according to the rule {casting!r}")
         try:
-            return Array(self._expr.cast(dtype_spec(dtype)[0]))
+            return Array._of(self._expr.cast(dtype_spec(dtype)[0]))
         except NoKernel as error:
             return elementwise("astype", _astype, [self, dtype], dtype, {}, str(error))
 
@@ -460,6 +522,44 @@ class Array(NDArrayOperatorsMixin, Collection):
 
         return map_overlap(func, self, depth=depth, boundary=boundary, trim=trim, **kwargs)
 
+    def to_backend(self, backend: str | None = None, **kwargs: Any) -> Array:
+        """The blocks as arrays of a library.
+
+        Parameters
+        ----------
+        backend : {"numpy", "cupy"}, optional
+        **kwargs
+            Given to the library's ``asarray``.
+
+        Returns
+        -------
+        Array
+        """
+        from raskal.array.kinds import to_backend
+
+        return to_backend(self, backend or "numpy", kwargs)
+
+    def to_dask_dataframe(self, columns: Any = None, index: Any = None, meta: Any = None) -> Any:
+        """The rows as a dataframe of `raskal.dataframe`.
+
+        Parameters
+        ----------
+        columns : list or str, optional
+            Names.
+        index : None
+            Rows are numbered.
+        meta : DataFrame, optional
+
+        Returns
+        -------
+        DataFrame or Series
+        """
+        from raskal.dataframe import from_array
+
+        if index is not None:
+            raise NotImplementedError("index= is not supported\nhint: df.set_index, or compute and pass it to pandas")
+        return from_array(self, columns=columns, meta=meta)
+
     def copy(self) -> Array:
         """The array as it is now; assignments to the copy do not show in it.
 
@@ -467,7 +567,7 @@ class Array(NDArrayOperatorsMixin, Collection):
         -------
         Array
         """
-        return Array(self._expr, self._unknown, self._kind)
+        return Array._of(self._expr, self._unknown, self._kind)
 
     def conj(self) -> Array:
         """Complex conjugates.

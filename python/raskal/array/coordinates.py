@@ -103,12 +103,28 @@ def ravel_multi_index(multi_index: Any, dims: Any, mode: Any = "raise", order: s
     """
     if isinstance(dims, Array) or np.isscalar(dims):
         raise NotImplementedError(f"dims must be a tuple of numbers, got {type(dims).__name__}")
+    if isinstance(multi_index, Array) and 0 in multi_index._unknown:
+        call = _RavelRows({"dims": tuple(dims), "mode": mode, "order": order})
+        inputs: list[Any] = [(multi_index, [None, *range(multi_index.ndim - 1)])]
+        return on_blocks(
+            "ravel_multi_index", call, inputs, multi_index.chunks[1:], np.int64, "an unknown number of axes"
+        )
     if isinstance(multi_index, Array):
         parts = [multi_index[axis] for axis in range(multi_index.shape[0])]
     else:
         parts = [asarray(part) for part in multi_index]
-    kwargs = {"dims": tuple(dims), "mode": mode, "order": order}
+    kwargs: dict[str, Any] = {"dims": tuple(dims), "mode": mode, "order": order}
     return elementwise("ravel_multi_index", _ravel, parts, np.int64, kwargs, "no native kernel for ravel_multi_index")
+
+
+class _RavelRows:
+    """Joins the rows of coordinates, of which nobody knew how many there are."""
+
+    def __init__(self, kwargs: dict[str, Any]) -> None:
+        self.kwargs = kwargs
+
+    def __call__(self, coordinates: tuple[int, ...], *blocks: Any) -> Any:
+        return np.ravel_multi_index(tuple(np.concatenate(blocks)), **self.kwargs)
 
 
 def _ravel(*parts: Any, dims: Any, mode: Any, order: Any) -> Any:

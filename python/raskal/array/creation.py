@@ -72,7 +72,7 @@ def full(shape: Any, fill_value: Any, *, dtype: Any = None, chunks: Any = "auto"
     value = np.asarray(fill_value).astype(dtype)[()]
     try:
         plain = value.item() if dtype.kind in "biuf" else value
-        return Array(ArrayExpr.full(plain, lengths, dtype_spec(dtype)[0]))
+        return Array._of(ArrayExpr.full(plain, lengths, dtype_spec(dtype)[0]))
     except NoKernel as error:
         return on_blocks("full", _Fill(value, dtype, lengths), [], lengths, dtype, str(error))
 
@@ -180,7 +180,7 @@ def arange(
     count = max(math.ceil((stop - start) / step), 0)
     natural = np.arange(start, start + step, step, dtype=dtype).dtype if dtype is None else np.dtype(dtype)
     lengths = normalize_chunks(chunks, (count,), dtype=natural)
-    index = Array(ArrayExpr.index(0, lengths))
+    index = Array._of(ArrayExpr.index(0, lengths))
     whole = all(isinstance(value, (int, np.integer)) for value in (start, step))
     # NumPy multiplies by the difference of the first two elements, which rounding may make other than step.
     difference = int(step) if whole else float((start + step) - start)
@@ -218,7 +218,7 @@ def linspace(
     spaces = num - 1 if endpoint else num
     step = (stop - start) / spaces if spaces > 0 else float("nan")
     dtype = np.result_type(start, stop, float(num)) if dtype is None else np.dtype(dtype)
-    index = Array(ArrayExpr.index(0, normalize_chunks(chunks, (num,), dtype=dtype)))
+    index = Array._of(ArrayExpr.index(0, normalize_chunks(chunks, (num,), dtype=dtype)))
     values = index * float(step) + float(start) if spaces > 0 else index + float(start)
     if endpoint and num > 1:
         from raskal.array.elementwise import where
@@ -248,7 +248,7 @@ def eye(N: int, chunks: Any = "auto", M: int | None = None, k: int = 0, dtype: A
     Array, shape (N, M)
     """
     lengths = normalize_chunks(chunks, (int(N), int(N if M is None else M)), dtype=dtype)
-    row, column = (Array(ArrayExpr.index(axis, lengths)) for axis in (0, 1))
+    row, column = (Array._of(ArrayExpr.index(axis, lengths)) for axis in (0, 1))
     return (row + int(k) == column).astype(dtype)
 
 
@@ -326,7 +326,7 @@ def from_array(
         first = lengths[0] if shape else (1,)
         parts = [x[bounds[0][block] : bounds[0][block + 1]] for block in range(len(first))] if shape else [x]
         prefix = token if isinstance(name, str) else f"array-{token}"
-        return Array(ArrayExpr.blocks("array", prefix, parts, lengths, code, size))
+        return Array._of(ArrayExpr.blocks("array", prefix, parts, lengths, code, size))
     as_numpy = asarray if asarray is not None else not hasattr(x, "__array_function__") or plain
     kind = None if as_numpy or meta is np.ndarray else _kind_of(x)
     return on_blocks(

@@ -106,7 +106,7 @@ def _values(handle: Any, name: str, token: str, ndim: int, dtype: Any) -> Array:
     """One delayed value as a block of unknown shape."""
     code, size = dtype_spec(dtype, opaque=True)
     prefix = f"{name}-{tokenize(token)}"
-    return Array(ArrayExpr.added(name, prefix, handle, [[1]] * ndim, code, size), frozenset(range(ndim)))
+    return Array._of(ArrayExpr.added(name, prefix, handle, [[1]] * ndim, code, size), frozenset(range(ndim)))
 
 
 def lift(value: Any) -> Array | None:

@@ -40,7 +40,7 @@ def tri(
     Array, shape (N, M)
     """
     lengths = normalize_chunks(chunks, (int(N), int(N if M is None else M)), dtype=dtype)
-    row, column = (Array(ArrayExpr.index(axis, lengths)) for axis in (0, 1))
+    row, column = (Array._of(ArrayExpr.index(axis, lengths)) for axis in (0, 1))
     return (row + int(k) >= column).astype(dtype)
 
 
@@ -183,7 +183,7 @@ def diag(v: Any, k: int = 0) -> Array:
     if v.ndim == 2:
         return diagonal(v, k)
     if v.ndim != 1:
-        raise ValueError(f"diag takes a vector or a matrix, not shape {v.shape}")
+        raise ValueError(f"diag: Array must be 1d or 2d only, not of shape {v.shape}")
     count = v.shape[0]
     square = where(eye(count, chunks=(v.chunks[0], v.chunks[0]), dtype=bool), v, v.dtype.type(0))
     if count == 0:
@@ -232,7 +232,7 @@ def indices(dimensions: Any, dtype: Any = int, chunks: Any = "auto") -> Array:
         raise ValueError(f"chunks {chunks} do not fit dimensions {dimensions}")
     if not dimensions:
         return zeros((0,), dtype=dtype)
-    return stack([Array(ArrayExpr.index(axis, lengths)).astype(dtype) for axis in range(len(dimensions))])
+    return stack([Array._of(ArrayExpr.index(axis, lengths)).astype(dtype) for axis in range(len(dimensions))])
 
 
 def meshgrid(*xi: Any, sparse: bool = False, indexing: str = "xy", **kwargs: Any) -> list[Array]:

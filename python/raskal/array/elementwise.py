@@ -53,7 +53,7 @@ def where(condition: Any, x: Any = None, y: Any = None) -> Any:
             raise NoKernel("blocks that native kernels do not know")
         check_numbers(operands[1:], "where")
         exprs = [value._expr if isinstance(value, Array) else value for value in operands]
-        return Array(exprs[0].select(exprs[1], exprs[2]))
+        return Array._of(exprs[0].select(exprs[1], exprs[2]))
     except NoKernel as error:
         types = [_weak(value) for value in operands[1:]]
         return elementwise("where", np.where, operands, np.result_type(*types), {}, str(error))

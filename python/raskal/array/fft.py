@@ -116,7 +116,7 @@ def _frequencies(n: int, d: float, chunks: Any, half: bool) -> Array:
     n = int(n)
     count = n // 2 + 1 if half else n
     lengths = normalize_chunks(chunks, (count,), dtype=float)
-    index = Array(ArrayExpr.index(0, lengths))
+    index = Array._of(ArrayExpr.index(0, lengths))
     if not half:
         from raskal.array.elementwise import where
 

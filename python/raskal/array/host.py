@@ -133,7 +133,7 @@ def on_blocks(
         transposable,
         user_line(),
     )
-    return Array(expr, unknown, meta)
+    return Array._of(expr, unknown, meta)
 
 
 class Block:
@@ -223,7 +223,7 @@ def unify(arrays: Sequence[Array], name: str) -> tuple[list[Array], tuple[tuple[
     if not any(array._unknown for array in arrays):
         aligned = ArrayExpr.align([array._expr for array in arrays], name)
         chunks = ArrayExpr.broadcast_chunks(aligned)
-        return [Array(expr, frozenset(), array._kind) for expr, array in zip(aligned, arrays, strict=True)], chunks
+        return [Array._of(expr, frozenset(), array._kind) for expr, array in zip(aligned, arrays, strict=True)], chunks
     ndim = max(array.ndim for array in arrays)
     found: list[tuple[Any, ...]] = []
     for axis in range(-ndim, 0):

@@ -27,6 +27,8 @@ def get_item(x: Array, key: Any) -> Array:
     if isinstance(key, str) or (isinstance(key, list) and key and all(isinstance(name, str) for name in key)):
         return _fields(x, key)
     entries = _expanded(key, x)
+    if len(entries) == x.ndim and all(isinstance(entry, slice) and entry == slice(None) for entry in entries):
+        return x
     if any(isinstance(entry, Array) for entry in entries):
         from raskal.array.selection import lazy_item
 
@@ -116,7 +118,7 @@ def _whole(part: Any) -> int:
     try:
         return part.__index__()
     except AttributeError:
-        raise TypeError(f"slice indices must be integers or None, not {type(part).__name__}") from None
+        raise IndexError(f"slice indices must be integers or None, not {type(part).__name__}") from None
 
 
 def _width(entry: Any) -> int:

@@ -56,7 +56,7 @@ def concatenate(seq: Sequence[Any], axis: int | None = 0, allow_unknown_chunksiz
     arrays = [array.astype(common) for array in arrays]
     if not any(array._opaque for array in arrays):
         try:
-            return Array(ArrayExpr.concatenate([array._expr for array in arrays], axis))
+            return Array._of(ArrayExpr.concatenate([array._expr for array in arrays], axis))
         except NoKernel:
             pass
     return _opaque(arrays, axis, allow_unknown_chunksizes)
@@ -77,7 +77,7 @@ def _opaque(arrays: list[Array], axis: int, trust: bool) -> Array:
     if opaque and len({array._expr.dtype for array in arrays}) > 1:
         arrays = [_as_opaque(array) for array in arrays]
     expr = ArrayExpr.concatenate([array._expr for array in arrays], axis)
-    return Array(expr, unknown, kinds[0] if kinds else None)
+    return Array._of(expr, unknown, kinds[0] if kinds else None)
 
 
 def _as_opaque(array: Array) -> Array:
@@ -97,7 +97,7 @@ def _as_opaque(array: Array) -> Array:
         False,
         user_line(),
     )
-    return Array(expr, array._unknown, array._kind)
+    return Array._of(expr, array._unknown, array._kind)
 
 
 def stack(seq: Sequence[Any], axis: int = 0, allow_unknown_chunksizes: bool = False) -> Array:
@@ -120,7 +120,11 @@ def stack(seq: Sequence[Any], axis: int = 0, allow_unknown_chunksizes: bool = Fa
     shapes = [array.shape for array in arrays]
     known = [tuple(-1 if length != length else length for length in shape) for shape in shapes]
     if len(set(known)) > 1:
-        raise ValueError(f"Stacked arrays must have the same shape, got {sorted(set(shapes))}\nhint: use concatenate")
+        other = next(number for number, shape in enumerate(known) if shape != known[0])
+        raise ValueError(
+            f"Stacked arrays must have the same shape: array 0 has {shapes[0]}, array {other} {shapes[other]}\n"
+            "hint: use concatenate"
+        )
     axis = normalize_axis(axis, arrays[0].ndim + 1)
     return concatenate([expand_dims(array, axis) for array in arrays], axis, allow_unknown_chunksizes)
 
@@ -181,8 +185,13 @@ def block(arrays: Any, allow_unknown_chunksizes: bool = False) -> Array:
     def joined(entry: Any, level: int) -> Array:
         if not isinstance(entry, list):
             leaf = asarray(entry)
-            return leaf[(None,) * (ndim - leaf.ndim)]
-        return concatenate([joined(part, level + 1) for part in entry], level - depth, allow_unknown_chunksizes)
+            return leaf[(None,) * (ndim - leaf.ndim)] if leaf.ndim < ndim else leaf
+        axis = level - depth
+        parts = [joined(part, level + 1) for part in entry]
+        # What is empty along the axis adds nothing; its other lengths must fit all the same.
+        full = [part for part in parts if part.shape[axis] != 0]
+        whole = concatenate(parts, axis, allow_unknown_chunksizes)
+        return full[0] if len(full) == 1 and full[0].shape == whole.shape and full[0].dtype == whole.dtype else whole
 
     return joined(arrays, 0)
 
@@ -194,7 +203,7 @@ def _depth(entry: Any, place: tuple[int, ...]) -> int:
     if not isinstance(entry, list):
         return 0
     if not entry:
-        raise ValueError(f"list at arrays{list(place)} is empty\nhint: leave it out")
+        raise ValueError(f"List depths are mismatched: the list at arrays{list(place)} is empty\nhint: leave it out")
     depths = {_depth(part, (*place, number)) for number, part in enumerate(entry)}
     if len(depths) > 1:
         raise ValueError(f"List depths are mismatched at arrays{list(place)}: {sorted(depths)}")

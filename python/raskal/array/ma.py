@@ -211,7 +211,13 @@ class _Call:
 
 
 def set_fill_value(a: Array, fill_value: Any) -> None:
-    """Set what stands for masked elements where a plain array is needed, in place."""
+    """Set what stands for masked elements where a plain array is needed, in place; does nothing to plain arrays."""
+    if isinstance(fill_value, Array) or np.ndim(fill_value):
+        raise ValueError(f"fill_value is one value, got {fill_value!r}")
+    if a._kind is None:
+        return
+    # NumPy refuses values that the type can't hold.
+    np.ma.set_fill_value(np.ma.masked_array([], dtype=a.dtype), fill_value)
     a._replace(_result("set_fill_value", _set_fill_value, [a], a.dtype, {"fill_value": fill_value}))
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from raskal.array.collection import Array
-from raskal.array.host import block_number, bounds, on_blocks
+from raskal.array.host import block_number, bounds, every_block, on_blocks
 
 
 class _Look:
@@ -75,6 +75,19 @@ def points(x: Array, indices: dict[int, np.ndarray[Any, Any]]) -> Array:
     )
 
 
+class _LookUp:
+    """Gives the elements of a vector at a block of indices."""
+
+    def __call__(self, coordinates: tuple[int, ...], vector: Any, index: Any) -> Any:
+        return vector[index]
+
+
+def _looked_up(x: Array, index: Array) -> Array:
+    """The elements of a vector of one block at lazy integers."""
+    inputs: list[Any] = [(x, [-1]), (index, every_block(index))]
+    return on_blocks("points", _LookUp(), inputs, index.chunks, x.dtype, "elements at lazy indices", meta=x._kind)
+
+
 class PointView:
     """An array indexed point by point."""
 
@@ -91,6 +104,13 @@ class PointView:
             entries[place : place + 1] = [slice(None)] * (x.ndim - len(entries) + 1)
         if len(entries) > x.ndim or any(entry is None for entry in entries):
             raise IndexError(f"vindex takes at most one entry for each of the {x.ndim} axes, and no None")
+        if lazy := [axis for axis, entry in enumerate(entries) if isinstance(entry, Array)]:
+            if len(entries) == 1 and x.ndim == 1 and x.npartitions == 1 and entries[0].dtype.kind in "iu":
+                return _looked_up(x, entries[0])
+            raise IndexError(
+                f"vindex does not support indexing with dask objects, entry {lazy[0]} is lazy\n"
+                "hint: compute() it first; a vector of one block can be looked up at lazy integers"
+            )
         arrays: dict[int, np.ndarray[Any, Any]] = {}
         rest: list[Any] = [slice(None)] * x.ndim
         for axis, entry in enumerate(entries):
@@ -102,7 +122,7 @@ class PointView:
                 continue
             index = np.asarray(entry)
             if index.dtype.kind == "b":
-                (index,) = index.nonzero()
+                raise IndexError("vindex takes no truth values\nhint: x[mask], or mask.nonzero()")
             if index.dtype.kind not in "iu" and index.size:
                 raise IndexError(f"vindex takes integers, got {index.dtype}")
             arrays[axis] = wrapped(index.astype(np.int64), axis, x.shape[axis])

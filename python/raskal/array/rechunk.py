@@ -17,6 +17,8 @@ from raskal.array.opaque import gathered
 def rechunked(x: Array, chunks: Any, limit: Any, balance: bool) -> Array:
     """The array in blocks of what a user wrote for ``chunks=``."""
     if isinstance(chunks, dict):
+        if named := [axis for axis in chunks if not isinstance(axis, (int, np.integer))]:
+            raise TypeError(f"cannot rechunk axis {named[0]!r}\nhint: axes are whole numbers, such as {{0: 100}}")
         wrong = [axis for axis in chunks if not -x.ndim <= axis < x.ndim]
         if wrong:
             raise ValueError(f"cannot rechunk axis {wrong[0]} of an array of {x.ndim} axes\nhint: axes count from 0")

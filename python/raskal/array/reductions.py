@@ -64,7 +64,7 @@ def _reduce(
             # Filling missing values joins empty blocks with others.
             a = without_empty(a, range(a.ndim))
         split = None if split_every is None or split_every is False else int(split_every)
-        result = Array(a._expr.reduce(kind, list(axes), bool(keepdims), split, int(ddof)))
+        result = Array._of(a._expr.reduce(kind, list(axes), bool(keepdims), split, int(ddof)))
     except NoKernel as error:
         result = _host_reduction(kind, a, axes, bool(keepdims), split_every, ddof, str(error))
     if wanted is not None and wanted != result.dtype:

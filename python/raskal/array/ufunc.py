@@ -187,9 +187,9 @@ def _native(name: str, operands: list[Any]) -> Any:
     check_numbers(operands, name)
     exprs = [value._expr if isinstance(value, Array) else value for value in operands]
     if len(exprs) == 1:
-        return Array(exprs[0].unary(name))
+        return Array._of(exprs[0].unary(name))
     if len(exprs) == 2:
-        return Array(ArrayExpr.binary(name, *exprs))
+        return Array._of(ArrayExpr.binary(name, *exprs))
     raise NoKernel(f"no native kernel: {name} of {len(operands)} operands")
 
 

@@ -98,9 +98,9 @@ impl Expr {
         let signature = op.signature(types[0], types[1])?;
         if op == Binary::Power
             && let (Operand::Array(base), Operand::Weak(exponent)) = (&left, &right)
-            && exponent.as_f64() == 2.0
+            && let Some(power) = base.cast(signature.operand.dtype())?.plain_power(exponent.as_f64())
         {
-            return base.cast(signature.operand.dtype())?.unary(Unary::Square);
+            return power;
         }
         let operand = signature.operand.dtype();
         let args = align(
@@ -110,6 +110,22 @@ impl Expr {
         let chunks = broadcast_chunks(&args);
         let [left, right]: [Expr; 2] = args.try_into().map_err(|_| ArrayError::Type("two operands".into()))?;
         Ok(make(Op::Binary(op, [left, right]), chunks, signature.result.dtype().into(), ""))
+    }
+
+    /// This array to a power that costs a few products or a root; each is within a unit in the last place of `pow`.
+    fn plain_power(&self, exponent: f64) -> Option<Result<Expr>> {
+        let square = || self.unary(Unary::Square);
+        if exponent == 2.0 {
+            Some(square())
+        } else if exponent == 3.0 {
+            Some(square().and_then(|square| square.binary(Binary::Multiply, self)))
+        } else if exponent == 1.0 {
+            Some(self.unary(Unary::Positive))
+        } else if exponent == -1.0 {
+            Some(self.unary(Unary::Reciprocal))
+        } else {
+            None
+        }
     }
 
     /// Elements of `yes` where this array is true, of `no` elsewhere, broadcast.

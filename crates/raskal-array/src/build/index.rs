@@ -1,11 +1,8 @@
-//! Indexing: integers, slices with steps, new axes, and lists of elements along one axis.
+//! Indexing: integers, slices with steps, new axes, and a list of elements along one axis (which [`super::take`] does).
 
-use super::make;
-use crate::chunks::{Chunks, cut, slice_lengths};
+use crate::chunks::{Chunks, slice_lengths};
 use crate::error::{ArrayError, Result, tuple};
-use crate::expr::{Expr, Op, ViewAxis};
-use crate::runs::Run;
-use std::sync::Arc;
+use crate::expr::{Expr, ViewAxis};
 
 /// One entry of an index.
 #[derive(Clone, Debug, PartialEq)]
@@ -103,50 +100,6 @@ impl Expr {
             return Err(ArrayError::Index(format!("index {at} is out of bounds for axis {axis} with length {length}")));
         }
         Ok(element as usize)
-    }
-
-    /// The elements `indices` along `axis`. Blocks hold as many elements as the longest block did.
-    ///
-    /// # Errors
-    /// If an index is out of range.
-    pub fn take(&self, axis: usize, indices: Vec<usize>) -> Result<Expr> {
-        let longest = self.chunks().axis(axis).iter().copied().max().unwrap_or(1).max(1);
-        let lengths = cut(indices.len(), longest);
-        let mut axes = vec![None; self.ndim()];
-        axes[axis] = Some((Run::compress(indices), lengths));
-        self.take_runs(axes)
-    }
-
-    /// Chosen elements along several axes at once: for each axis the runs and the lengths of the result's blocks, or
-    /// `None` to keep it.
-    ///
-    /// # Errors
-    /// If an element is out of range, or the lengths do not sum to the number of elements.
-    pub fn take_runs(&self, axes: Vec<Option<(Vec<Run>, Vec<usize>)>>) -> Result<Expr> {
-        let mut lengths = self.chunks().to_vec();
-        let mut chosen: Vec<Option<Arc<[Run]>>> = vec![None; self.ndim()];
-        for (axis, entry) in axes.into_iter().enumerate() {
-            let Some((runs, own)) = entry else { continue };
-            let length = *self.shape().get(axis).ok_or_else(|| {
-                ArrayError::Index(format!("axis {axis} is out of bounds for shape {}", tuple(self.shape())))
-            })?;
-            if let Some(wrong) = runs.iter().find_map(|run| run.outside(length)) {
-                return Err(ArrayError::Index(format!(
-                    "index {wrong} is out of bounds for axis {axis} with length {length}"
-                )));
-            }
-            let (count, sum) = (runs.iter().map(|run| run.count).sum::<usize>(), own.iter().sum::<usize>());
-            if count != sum {
-                return Err(ArrayError::Value(format!(
-                    "blocks of {} elements along axis {axis} sum to {sum}, but {count} elements are chosen",
-                    tuple(&own)
-                )));
-            }
-            lengths[axis] = own;
-            chosen[axis] = Some(runs.into());
-        }
-        let parameters = format!("{chosen:?}");
-        Ok(make(Op::Take { arg: self.clone(), axes: chosen }, Chunks::new(lengths), self.dtype().clone(), &parameters))
     }
 }
 

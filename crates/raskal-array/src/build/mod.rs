@@ -8,6 +8,7 @@ mod index;
 mod join;
 mod reduce;
 mod reshape;
+mod take;
 mod view;
 
 pub use elementwise::Operand;

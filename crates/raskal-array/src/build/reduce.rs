@@ -36,6 +36,9 @@ impl Expr {
         let axes = self.reduced_axes(axes)?;
         let own = self.dtype().native()?;
         let (operand, dtype) = kind.types(own)?;
+        if let Some((loose, chunks)) = self.reduced_before_rechunk(&axes, keepdims) {
+            return loose.reduce_by(kind, Some(&axes), keepdims, split_every)?.rechunk(chunks);
+        }
         let count: usize = axes.iter().map(|&axis| self.shape()[axis]).product();
         if count == 0 && kind.needs_elements() {
             return Err(ArrayError::value(
@@ -68,6 +71,41 @@ impl Expr {
         let chunks = Chunks::new(lengths.collect());
         let parameters = format!("{kind:?} {axes:?} {keepdims} {split_every}");
         Ok(make(Op::Reduce { kind, arg, axes, keepdims, split_every }, chunks, dtype.into(), &parameters))
+    }
+
+    /// The array before it was rechunked, if it is as well reduced in those blocks, and the chunks of the result: what is
+    /// moved then is partial results. Not where blocks are so short along the reduced axes that they would hardly shrink.
+    fn reduced_before_rechunk(&self, axes: &[usize], keepdims: bool) -> Option<(Expr, Chunks)> {
+        const SHRINKS: usize = 16;
+        let loose = self.before_rechunk()?;
+        let blocks: usize = axes.iter().map(|&axis| loose.chunks().axis(axis).len()).product();
+        let elements: usize = axes.iter().map(|&axis| loose.shape()[axis]).product();
+        let lengths = (0..self.ndim()).filter_map(|axis| match axes.contains(&axis) {
+            false => Some(self.chunks().axis(axis).to_vec()),
+            true => keepdims.then(|| vec![1]),
+        });
+        (elements / blocks.max(1) >= SHRINKS).then(|| (loose, Chunks::new(lengths.collect())))
+    }
+
+    /// The array without the rechunking at its root, below elementwise operations on it alone.
+    fn before_rechunk(&self) -> Option<Expr> {
+        let again = |arg: &Expr, op: &dyn Fn(Expr) -> Op| {
+            let loose = crate::deep(|| arg.before_rechunk())?;
+            let chunks = loose.chunks().clone();
+            Some(make(op(loose), chunks, self.dtype().clone(), ""))
+        };
+        match &self.node().op {
+            Op::Rechunk(arg) if !arg.is_generated() => Some(arg.clone()),
+            Op::Unary(op, arg) => again(arg, &|arg| Op::Unary(*op, arg)),
+            Op::Cast(to, arg) => again(arg, &|arg| Op::Cast(*to, arg)),
+            Op::Binary(op, [left, right]) if right.ndim() == 0 => {
+                again(left, &|left| Op::Binary(*op, [left, right.clone()]))
+            }
+            Op::Binary(op, [left, right]) if left.ndim() == 0 => {
+                again(right, &|right| Op::Binary(*op, [left.clone(), right]))
+            }
+            _ => None,
+        }
     }
 
     fn reduced_axes(&self, axes: Option<&[usize]>) -> Result<Vec<usize>> {
@@ -117,8 +155,8 @@ impl Reduction {
             Any | All => Ok((DType::Bool, DType::Bool)),
             Sum | Prod | NanSum | NanProd if is_float(own) => Ok((DType::F64, own)),
             Sum | Prod | NanSum | NanProd => Ok((DType::I64, whole)),
-            Mean | Var { .. } | Std { .. } if is_float(own) => Ok((DType::F64, own)),
-            Mean | Var { .. } | Std { .. } => Ok((DType::F64, DType::F64)),
+            Mean | MeanOfMoments | Var { .. } | Std { .. } if is_float(own) => Ok((DType::F64, own)),
+            Mean | MeanOfMoments | Var { .. } | Std { .. } => Ok((DType::F64, DType::F64)),
             // These compare; the largest unsigned integers do not fit the signed lane.
             Min | Max | NanMin | NanMax | ArgMin | ArgMax if own == DType::U64 => Err(refused()),
             Min | Max | NanMin | NanMax => Ok((wide, own)),

@@ -2,6 +2,7 @@
 //!
 //! Start at [`explain`].
 
+use super::peak::peak_bytes;
 use super::{Plan, Work};
 use crate::error::tuple;
 use crate::expr::{Expr, Op, ViewAxis};
@@ -21,7 +22,13 @@ pub fn explain(expr: &Expr, host: &dyn HostLayout) -> Result<String, Failure> {
     let mut text = String::from("expression\n");
     write_tree(expr, 1, &mut HashMap::new(), &mut text);
     let total: u64 = plan.steps.iter().map(|step| tasks(&step.grid)).sum();
-    let _ = writeln!(text, "plan: {} layers, {total} tasks", plan.steps.len());
+    let _ = write!(text, "plan: {} layers, {total} tasks", plan.steps.len());
+    match peak_bytes(&plan)? {
+        Some(peak) => {
+            let _ = writeln!(text, ", {} of results held at once by a thread alone", bytes(u128::from(peak)));
+        }
+        None => text.push('\n'),
+    }
     for (number, step) in plan.steps.iter().enumerate() {
         let name = step.prefix.rsplit_once('-').map_or(step.prefix.as_str(), |(name, _)| name);
         let work = match (&step.work, &step.host_reason) {

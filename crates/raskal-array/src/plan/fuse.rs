@@ -52,7 +52,7 @@ impl<'a> Fuse<'a> {
             return Ok(register);
         }
         let register = if is_fused(expr) && !self.kept.contains(&expr.token()) {
-            self.computed(expr, view, lane)?
+            crate::deep(|| self.computed(expr, view, lane))?
         } else {
             self.loaded(expr, view, lane)?
         };

@@ -4,6 +4,7 @@
 
 use super::fuse::{Fuse, identity, lane_of};
 use super::pieces::pieces;
+use super::reduction::{Reduce, shared_moments};
 use super::share::kept;
 use super::{Plan, Step, Work};
 use crate::assemble::{Assemble, SourceAxis};
@@ -12,34 +13,41 @@ use crate::chunks::Chunks;
 use crate::dtype::{Lane, is_complex};
 use crate::expr::{Expr, HostBlocks, HostInput, Op, ViewAxis};
 use crate::host::{HostKernel, HostLayout};
-use crate::reduce::Reduction;
-use crate::reduce::combine::Combine;
-use crate::scalar::Scalar;
-use crate::tile::{Finish, InputAxis, InputView, Output, TileFunction, TileProgram};
+use crate::tile::{InputAxis, InputView, Output, TileFunction, TileProgram};
 use raskal_graph::{Axis, Csr, EdgeMap, Token};
 use raskal_runtime::{Failure, Function};
-use raskal_store::DType;
 use raskal_types::SlotClass;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// The layers that compute `expr`.
 pub(super) fn plan(expr: &Expr, host: &dyn HostLayout) -> Result<Plan, Failure> {
-    let kept = kept(expr);
-    let mut lowering = Lowering { host, kept: &kept, steps: Vec::new(), known: HashMap::new() };
+    let (kept, moments) = (kept(expr), shared_moments(expr));
+    let mut lowering = Lowering {
+        host,
+        kept: &kept,
+        moments: &moments,
+        steps: Vec::new(),
+        known: HashMap::new(),
+        levels: HashMap::new(),
+    };
     let output = lowering.step(expr)?;
     Ok(Plan { steps: lowering.steps, output })
 }
 
-struct Lowering<'a> {
+pub(super) struct Lowering<'a> {
     host: &'a dyn HostLayout,
-    kept: &'a HashSet<Token>,
-    steps: Vec<Step>,
+    pub(super) kept: &'a HashSet<Token>,
+    /// The means, variances and deviations that are one pass over the same elements.
+    pub(super) moments: &'a HashSet<Token>,
+    pub(super) steps: Vec<Step>,
     known: HashMap<Token, usize>,
+    /// Levels of reductions by their prefix: what several results merge is merged once.
+    pub(super) levels: HashMap<String, usize>,
 }
 
 /// A native step of an expression.
-fn native(expr: &Expr, function: Arc<dyn Function>, inputs: Vec<(usize, EdgeMap)>) -> Step {
+pub(super) fn native(expr: &Expr, function: Arc<dyn Function>, inputs: Vec<(usize, EdgeMap)>) -> Step {
     Step {
         prefix: expr.name(),
         grid: expr.chunks().numblocks(),
@@ -58,11 +66,20 @@ impl Lowering<'_> {
         if let Some(&known) = self.known.get(&expr.token()) {
             return Ok(known);
         }
-        let step = match &expr.node().op {
+        let step = crate::deep(|| self.made(expr))?;
+        self.steps.push(step);
+        self.known.insert(expr.token(), self.steps.len() - 1);
+        Ok(self.steps.len() - 1)
+    }
+
+    /// The step itself; those before it are added.
+    fn made(&mut self, expr: &Expr) -> Result<Step, Failure> {
+        Ok(match &expr.node().op {
             Op::Source(source) => Step { work: Work::Source(source.clone()), ..native(expr, Arc::new(Pass), vec![]) },
             Op::Host { kernel, inputs, .. } => self.host(expr, kernel.as_ref(), inputs)?,
             Op::Reduce { kind, arg, axes, keepdims, split_every } => {
-                self.reduce(expr, *kind, arg, axes, *keepdims, *split_every)?
+                let (kind, keepdims, split_every) = (*kind, *keepdims, *split_every);
+                self.reduce(&Reduce { expr, kind, arg, axes, keepdims, split_every })?
             }
             Op::Rechunk(arg) if !arg.is_generated() => self.rechunk(expr, arg)?,
             Op::Take { arg, axes } => {
@@ -76,10 +93,7 @@ impl Lowering<'_> {
                 self.assemble(expr, arg, plan)?
             }
             _ => self.elements(expr)?,
-        };
-        self.steps.push(step);
-        self.known.insert(expr.token(), self.steps.len() - 1);
-        Ok(self.steps.len() - 1)
+        })
     }
 
     /// A fused kernel that gives the elements of `expr`.
@@ -101,7 +115,7 @@ impl Lowering<'_> {
     }
 
     /// Finishes a program: how its inputs are read, block by block, and the edges to their steps.
-    fn program(
+    pub(super) fn program(
         &mut self,
         fuse: Fuse<'_>,
         chunks: &Chunks,
@@ -118,64 +132,6 @@ impl Lowering<'_> {
         }
         let program = TileProgram { chunks: chunks.to_vec(), inputs: views, instructions: fuse.instructions, output };
         Ok((program, edges))
-    }
-
-    fn reduce(
-        &mut self,
-        expr: &Expr,
-        kind: Reduction,
-        arg: &Expr,
-        axes: &[usize],
-        keepdims: bool,
-        split_every: u32,
-    ) -> Result<Step, Failure> {
-        let float = arg.dtype().native()? == DType::F64;
-        let lane = if float { Lane::F64 } else { Lane::I64 };
-        let mut fuse = Fuse::new(self.kept);
-        let view = identity(arg.ndim());
-        let value = fuse.value(arg, &view, lane)?;
-        let place = if kind.needs_places() { Some(places(&mut fuse, arg, axes)?) } else { None };
-        let numbers: Vec<u32> = axes.iter().map(|&axis| axis as u32).collect();
-        let finish = Finish {
-            dtype: expr.dtype().name().to_owned(),
-            count: axes.iter().map(|&axis| arg.shape()[axis] as f64).product(),
-            keepdims,
-        };
-        let mut grid = arg.chunks().numblocks();
-        let single = axes.iter().all(|&axis| grid[axis] == 1);
-        let output =
-            Output::Reduce { kind, value, place, axes: numbers.clone(), finish: single.then(|| finish.clone()) };
-        let (program, inputs) = self.program(fuse, arg.chunks(), output)?;
-        let inputs = if single && !keepdims { without_axes(inputs, axes) } else { inputs };
-        let mut last = native(expr, Arc::new(TileFunction::new(program)), inputs);
-        if single {
-            return Ok(last);
-        }
-        let kept: usize =
-            (0..arg.ndim()).filter(|axis| !axes.contains(axis)).map(|axis| arg.chunks().largest()[axis]).product();
-        let mut level = 0;
-        while axes.iter().any(|&axis| grid[axis] > 1) {
-            last.prefix = format!(
-                "{}-{}{}",
-                kind.name(),
-                if level == 0 { "partial-".into() } else { format!("merge{level}-") },
-                expr.token()
-            );
-            last.grid = grid.clone();
-            last.block_bytes = kept * 8;
-            self.steps.push(last);
-            let source = self.steps.len() - 1;
-            let group: Vec<u32> =
-                (0..grid.len()).map(|axis| if axes.contains(&axis) { split_every } else { 1 }).collect();
-            let merged: Vec<u32> = grid.iter().zip(&group).map(|(&blocks, &group)| blocks.div_ceil(group)).collect();
-            let done = axes.iter().all(|&axis| merged[axis] == 1);
-            let map = if done { merge_all(axes, grid.len(), keepdims) } else { EdgeMap::Tree { group } };
-            let combine = Combine { kind, float, axes: numbers.clone(), finish: done.then(|| finish.clone()) };
-            last = native(expr, Arc::new(combine), vec![(source, map)]);
-            grid = merged;
-            level += 1;
-        }
-        Ok(last)
     }
 
     /// Each block read whole by whoever needs a part of it; or, where that would hold too much at once, blocks cut into the
@@ -336,59 +292,6 @@ fn by_host(mut step: Step, expr: &Expr) -> Step {
     step.class = SlotClass::Python;
     step.host_reason = Some(format!("elements of type {}", expr.dtype().name()));
     step
-}
-
-/// Each element's place: its coordinate along the one reduced axis, or its number in row-major order.
-fn places(fuse: &mut Fuse<'_>, arg: &Expr, axes: &[usize]) -> Result<u16, Failure> {
-    let view = identity(arg.ndim());
-    let mut place: Option<Expr> = None;
-    let mut stride = 1i64;
-    for &axis in axes.iter().rev() {
-        let index = Expr::index(axis, arg.chunks().clone())?;
-        let term = if stride == 1 { index } else { index.binary(crate::ops::Binary::Multiply, Scalar::Int(stride))? };
-        place = Some(match place {
-            None => term,
-            Some(place) => place.binary(crate::ops::Binary::Add, &term)?,
-        });
-        stride *= arg.shape()[axis] as i64;
-    }
-    let place = match place {
-        Some(place) => place,
-        None => Expr::full(Scalar::Int(0), arg.chunks().clone(), DType::I64)?,
-    };
-    fuse.value(&place, &view, Lane::I64)
-}
-
-/// Dependencies of a grid that loses `axes`, along each of which it has one block.
-fn without_axes(inputs: Vec<(usize, EdgeMap)>, axes: &[usize]) -> Vec<(usize, EdgeMap)> {
-    let own = |axis: u32| axis - axes.iter().filter(|&&gone| gone < axis as usize).count() as u32;
-    let entry = |entry: Axis| match entry {
-        Axis::Same(axis) if axes.contains(&(axis as usize)) => Axis::Fixed(0),
-        Axis::Moved(axis, first) if axes.contains(&(axis as usize)) => Axis::Fixed(first as u32),
-        Axis::Same(axis) => Axis::Same(own(axis)),
-        Axis::Moved(axis, offset) => Axis::Moved(own(axis), offset),
-        other => other,
-    };
-    let map = |map: EdgeMap| match map {
-        EdgeMap::BlockMap { axes } => EdgeMap::BlockMap { axes: axes.into_iter().map(entry).collect() },
-        // Listed by the number of the task, which stays the same.
-        other => other,
-    };
-    inputs.into_iter().map(|(source, edge)| (source, map(edge))).collect()
-}
-
-/// The dependency of the last level of a reduction: every block along the reduced axes.
-fn merge_all(axes: &[usize], ndim: usize, keepdims: bool) -> EdgeMap {
-    let mut own = 0;
-    let map = (0..ndim)
-        .map(|axis| {
-            let reduced = axes.contains(&axis);
-            let entry = if reduced { Axis::Every } else { Axis::Same(own) };
-            own += u32::from(!reduced || keepdims);
-            entry
-        })
-        .collect();
-    EdgeMap::BlockMap { axes: map }
 }
 
 /// How one axis of an input, cut by `lengths`, is read by a kernel.

@@ -7,7 +7,9 @@
 pub mod explain;
 mod fuse;
 mod lower;
+mod peak;
 mod pieces;
+mod reduction;
 mod share;
 
 use crate::expr::Expr;

@@ -92,7 +92,7 @@ fn cost(expr: &Expr, known: &mut HashMap<Token, usize>) -> usize {
         Op::Unary(..) | Op::Binary(..) | Op::Select(_) | Op::Cast(..) => 1,
         _ => 0,
     };
-    let below: usize = expr.node().op.args().into_iter().map(|arg| cost(arg, known)).sum();
+    let below: usize = expr.node().op.args().into_iter().map(|arg| crate::deep(|| cost(arg, known))).sum();
     let total = (own + below).min(1 << 20);
     known.insert(expr.token(), total);
     total

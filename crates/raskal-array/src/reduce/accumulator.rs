@@ -71,7 +71,9 @@ impl Accumulator {
             (Max | NanMax, false) => Accumulator::ExtremeI64(vec![i64::MIN; count], true),
             (All, _) => Accumulator::ExtremeI64(vec![1; count], false),
             (Any, _) => Accumulator::ExtremeI64(vec![0; count], true),
-            (Var { .. } | Std { .. }, _) => Accumulator::Moments(vec![0.0; count], vec![0.0; count], vec![0.0; count]),
+            (Var { .. } | Std { .. } | MeanOfMoments, _) => {
+                Accumulator::Moments(vec![0.0; count], vec![0.0; count], vec![0.0; count])
+            }
             (ArgMin | ArgMax, true) => Accumulator::PlaceF64(vec![0.0; count], vec![-1; count], kind == ArgMax),
             (ArgMin | ArgMax, false) => Accumulator::PlaceI64(vec![0; count], vec![-1; count], kind == ArgMax),
         }
@@ -269,10 +271,14 @@ impl Accumulator {
             Accumulator::SumI64(values) | Accumulator::ProdI64(values) | Accumulator::ExtremeI64(values, _) => {
                 from_i64(values, dtype, shape)
             }
-            Accumulator::Moments(counts, _, squares) => {
+            Accumulator::Moments(counts, means, squares) => {
                 let (ddof, root) = match kind {
                     Reduction::Std { ddof } => (ddof, true),
                     Reduction::Var { ddof } => (ddof, false),
+                    Reduction::MeanOfMoments => {
+                        let mean = |(count, mean): (&f64, f64)| if *count == 0.0 { f64::NAN } else { mean };
+                        return from_f64(counts.iter().zip(means).map(mean).collect(), dtype, shape);
+                    }
                     _ => return Err(Failure::internal("moments of a reduction that has none")),
                 };
                 let variance = counts.iter().zip(squares).map(|(count, square)| {

@@ -127,13 +127,16 @@ pub(crate) fn merge_moments(left: (f64, f64, f64), right: (f64, f64, f64)) -> (f
     (count, mean, left.2 + right.2 + distance * distance * (left.0 * right.0 / count))
 }
 
-/// One more value in each set of count `count` (already counted).
+/// One more value in each set; all of the sets have as many values already.
 #[multiversion(targets("x86_64+avx2+fma", "aarch64+neon"))]
 pub(crate) fn moments_each(counts: &mut [f64], means: &mut [f64], squares: &mut [f64], values: &[f64]) {
-    for (((count, mean), squares), &value) in counts.iter_mut().zip(means).zip(squares).zip(values) {
-        *count += 1.0;
+    let Some(count) = counts.first().map(|count| count + 1.0) else { return };
+    counts.fill(count);
+    // One division instead of one for each set.
+    let share = 1.0 / count;
+    for ((mean, squares), &value) in means.iter_mut().zip(squares).zip(values) {
         let distance = value - *mean;
-        *mean += distance / *count;
+        *mean += distance * share;
         *squares += distance * (value - *mean);
     }
 }

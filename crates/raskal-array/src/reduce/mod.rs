@@ -19,6 +19,8 @@ pub enum Reduction {
     Sum,
     Prod,
     Mean,
+    /// The mean of what is kept as count, mean and squared deviations, because a variance is wanted, too.
+    MeanOfMoments,
     /// Variance; the divisor is the count less `ddof`.
     Var {
         ddof: i32,
@@ -46,7 +48,7 @@ impl Reduction {
         match self {
             Reduction::Sum => "sum",
             Reduction::Prod => "prod",
-            Reduction::Mean => "mean",
+            Reduction::Mean | Reduction::MeanOfMoments => "mean",
             Reduction::Var { .. } => "var",
             Reduction::Std { .. } => "std",
             Reduction::Min => "min",

@@ -24,6 +24,16 @@ impl Stream {
         }
         true
     }
+
+    /// Position of element `at` of the walk over `shape`.
+    pub(super) fn position(&self, shape: &[usize], at: usize) -> i64 {
+        let (mut rest, mut position) = (at, self.base);
+        for (&length, &stride) in shape.iter().zip(&self.strides).rev() {
+            position += (rest % length) as i64 * stride;
+            rest /= length;
+        }
+        position
+    }
 }
 
 /// Calls `visit(offset in the tile, length, position of the stream)` for each run along the last axis of elements
@@ -44,13 +54,7 @@ pub(super) fn for_runs(
     while at < end {
         let column = at % length;
         let run = (length - column).min(end - at);
-        let mut rest = at / length;
-        let mut position = stream.base + column as i64 * stream.strides[last];
-        for axis in (0..last).rev() {
-            position += (rest % shape[axis]) as i64 * stream.strides[axis];
-            rest /= shape[axis];
-        }
-        visit(at - start, run, position);
+        visit(at - start, run, stream.position(shape, at));
         at += run;
     }
 }

@@ -10,6 +10,7 @@ mod load;
 mod program;
 mod registers;
 mod run;
+mod transcendental;
 mod unary;
 
 pub use function::{CODEC, TileFunction};

@@ -221,6 +221,9 @@ impl Tile<'_> {
     }
 }
 
+/// Rows from this length on are walked one by one.
+const ROW_LEN_MIN: usize = 512;
+
 /// Runs the instructions tile by tile. The values of the register in `out` are written there directly; `visit` sees the
 /// registers of each tile, where it starts and how long it is.
 fn for_tiles(
@@ -245,15 +248,22 @@ fn for_tiles(
     }
     let flat: Vec<bool> =
         walk.streams.iter().map(|stream| stream.as_ref().is_some_and(|stream| stream.is_flat(&walk.shape))).collect();
+    // Where rows are long, no tile crosses the end of one: inputs that repeat or skip rows are then read as they lie.
+    let row = walk.shape.last().copied().filter(|&length| walk.shape.len() > 1 && length >= ROW_LEN_MIN);
     let mut start = 0;
     while start < total {
-        let count = longest.min(total - start);
+        let mut count = longest.min(total - start);
+        if let Some(row) = row {
+            count = count.min(row - start % row);
+        }
         for (number, instruction) in program.instructions.iter().enumerate() {
-            if let (Step::Load(input), Some(stream), true) = (&instruction.step, &walk.streams[number], flat[number])
+            if let (Step::Load(input), Some(stream)) = (&instruction.step, &walk.streams[number])
+                && (flat[number] || row.is_some() && stream.strides.last() == Some(&1))
                 && let block = &inputs[*input as usize]
                 && block.dtype() == instruction.lane.dtype()
             {
-                tile.direct[number] = borrowed(block, stream.base as usize + start, count);
+                let from = if flat[number] { stream.base + start as i64 } else { stream.position(&walk.shape, start) };
+                tile.direct[number] = borrowed(block, from as usize, count);
             }
             let to_out = out.as_mut().filter(|(value, _)| usize::from(*value) == number);
             match to_out {

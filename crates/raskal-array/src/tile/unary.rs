@@ -1,5 +1,6 @@
 //! Inner loops of operations on one register, compiled for several instruction sets.
 
+use super::transcendental::Transcendental;
 use crate::column::{ColumnMut, ColumnRef};
 use crate::ops::Unary;
 use multiversion::multiversion;
@@ -8,6 +9,16 @@ use multiversion::multiversion;
 fn map<T: Copy, U>(a: &[T], out: &mut [U], f: impl Fn(T) -> U) {
     for (out, &a) in out.iter_mut().zip(a) {
         *out = f(a);
+    }
+}
+
+/// Replaces the results of large angles, of which there are few.
+#[inline(always)]
+fn patch_angles<T: Transcendental>(a: &[T], out: &mut [T], function: impl Fn(T) -> T) {
+    if a.iter().fold(false, |any, a| any | a.is_large()) {
+        for (out, &a) in out.iter_mut().zip(a).filter(|(_, a)| a.is_large()) {
+            *out = function(a);
+        }
     }
 }
 
@@ -32,22 +43,28 @@ macro_rules! float_kernels {
                 Unary::Sqrt => map(a, out, $type::sqrt),
                 Unary::Cbrt => map(a, out, $type::cbrt),
                 Unary::Reciprocal => map(a, out, |a| 1.0 / a),
-                Unary::Exp => map(a, out, $type::exp),
-                Unary::Exp2 => map(a, out, $type::exp2),
-                Unary::Expm1 => map(a, out, $type::exp_m1),
-                Unary::Log => map(a, out, $type::ln),
-                Unary::Log2 => map(a, out, $type::log2),
-                Unary::Log10 => map(a, out, $type::log10),
-                Unary::Log1p => map(a, out, $type::ln_1p),
-                Unary::Sin => map(a, out, $type::sin),
-                Unary::Cos => map(a, out, $type::cos),
+                Unary::Exp => map(a, out, Transcendental::exp),
+                Unary::Exp2 => map(a, out, Transcendental::exp2),
+                Unary::Expm1 => map(a, out, Transcendental::expm1),
+                Unary::Log => map(a, out, Transcendental::log),
+                Unary::Log2 => map(a, out, Transcendental::log2),
+                Unary::Log10 => map(a, out, Transcendental::log10),
+                Unary::Log1p => map(a, out, Transcendental::log1p),
+                Unary::Sin => {
+                    map(a, out, Transcendental::sin);
+                    patch_angles(a, out, $type::sin);
+                }
+                Unary::Cos => {
+                    map(a, out, Transcendental::cos);
+                    patch_angles(a, out, $type::cos);
+                }
                 Unary::Tan => map(a, out, $type::tan),
                 Unary::Arcsin => map(a, out, $type::asin),
                 Unary::Arccos => map(a, out, $type::acos),
                 Unary::Arctan => map(a, out, $type::atan),
                 Unary::Sinh => map(a, out, $type::sinh),
                 Unary::Cosh => map(a, out, $type::cosh),
-                Unary::Tanh => map(a, out, $type::tanh),
+                Unary::Tanh => map(a, out, Transcendental::tanh),
                 Unary::Arcsinh => map(a, out, $type::asinh),
                 Unary::Arccosh => map(a, out, $type::acosh),
                 Unary::Arctanh => map(a, out, $type::atanh),
