@@ -30,7 +30,7 @@ fn a_chain_and_its_reduction_become_one_pass_over_each_block() {
               #5 from_block: float64 (4, 6) in chunks ((2, 2), (3, 3))
               #6 full 2.0: float64 () in chunks ()
             #7 full 1.0: float64 () in chunks ()
-    plan: 3 layers, 9 tasks
+    plan: 3 layers, 9 tasks, 40 B of results held at once by a thread alone
       0: from_block (2, 2) = 4 tasks of 48 B: blocks that exist
       1: sum-partial (2, 2) = 4 tasks of 8 B: native sum(sqrt(add(multiply(a, 2.0), 1.0)), axis=[0, 1])
            a = 0, block (i, j)

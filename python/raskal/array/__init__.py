@@ -124,7 +124,16 @@ from raskal.array.shape import (
 )
 from raskal.array.standard import *  # noqa: F403
 from raskal.array.standard import __all__ as _standard
-from raskal.array.storage import from_npy_stack, from_zarr, store, to_hdf5, to_npy_stack, to_zarr
+from raskal.array.storage import (
+    from_npy_stack,
+    from_tiledb,
+    from_zarr,
+    store,
+    to_hdf5,
+    to_npy_stack,
+    to_tiledb,
+    to_zarr,
+)
 from raskal.array.ufunc import *  # noqa: F403
 from raskal.array.ufunc import __all__ as _ufuncs
 from raskal.array.windows import push, sliding_window_view
@@ -195,6 +204,7 @@ __all__ = [
     "from_delayed",
     "from_dlpack",
     "from_npy_stack",
+    "from_tiledb",
     "from_zarr",
     "fromfunction",
     "full",
@@ -274,6 +284,7 @@ __all__ = [
     "tile",
     "to_hdf5",
     "to_npy_stack",
+    "to_tiledb",
     "to_zarr",
     "topk",
     "trace",

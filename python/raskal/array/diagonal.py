@@ -44,54 +44,43 @@ def tri(
     return (row + int(k) >= column).astype(dtype)
 
 
-def _triangle(m: Any, k: int, lower: bool) -> Array:
-    m = asarray(m)
-    if m.ndim < 2:
-        raise ValueError(f"a triangle needs two axes, the shape is {m.shape}")
-    mask = tri(m.shape[-2], m.shape[-1], k if lower else k - 1, dtype=bool, chunks=m.chunks[-2:])
-    zero = m.dtype.type(0)
-    return where(mask, m, zero) if lower else where(mask, zero, m)
+def _triangles(lower: bool) -> Any:
+    """The functions of the lower or the upper triangle: of an array, its indices, and those of an array's shape."""
+    letter, side, other = ("l", "lower", "above") if lower else ("u", "upper", "below")
 
+    def triangle(m: Any, k: int = 0) -> Array:
+        m = asarray(m)
+        if m.ndim < 2:
+            raise ValueError(f"a triangle needs two axes, the shape is {m.shape}")
+        mask = tri(m.shape[-2], m.shape[-1], k if lower else k - 1, dtype=bool, chunks=m.chunks[-2:])
+        zero = m.dtype.type(0)
+        return where(mask, m, zero) if lower else where(mask, zero, m)
 
-def tril(m: Any, k: int = 0) -> Array:
-    """The array with zeros above a diagonal.
+    def places(n: int, k: int = 0, m: int | None = None, chunks: Any = "auto") -> tuple[Array, ...]:
+        from raskal.array.selection import nonzero
+
+        mask = tri(n, m, k=k if lower else k - 1, dtype=bool, chunks=chunks)
+        return nonzero(mask if lower else ~mask)
+
+    def places_from(arr: Any, k: int = 0) -> tuple[Array, ...]:
+        arr = asarray(arr)
+        if arr.ndim != 2:
+            raise ValueError(f"input array must be 2-d, got shape {arr.shape}")
+        return places(arr.shape[0], k, arr.shape[1], arr.chunks)
+
+    triangle.__doc__ = f"""The array with zeros {other} a diagonal.
 
     Parameters
     ----------
     m : array_like
     k : int
+        The diagonal: 0 the main one, positive above it.
 
     Returns
     -------
     Array
     """
-    return _triangle(m, k, lower=True)
-
-
-def triu(m: Any, k: int = 0) -> Array:
-    """The array with zeros below a diagonal.
-
-    Parameters
-    ----------
-    m : array_like
-    k : int
-
-    Returns
-    -------
-    Array
-    """
-    return _triangle(m, k, lower=False)
-
-
-def _triangle_indices(n: int, k: int, m: int | None, chunks: Any, lower: bool) -> tuple[Array, ...]:
-    from raskal.array.selection import nonzero
-
-    mask = tri(n, m, k=k if lower else k - 1, dtype=bool, chunks=chunks)
-    return nonzero(mask if lower else ~mask)
-
-
-def tril_indices(n: int, k: int = 0, m: int | None = None, chunks: Any = "auto") -> tuple[Array, ...]:
-    """The indices of the lower triangle of an (n, m) array; as `nonzero` of `tri`.
+    places.__doc__ = f"""The indices of the {side} triangle of an (n, m) array; as `nonzero` of `tri`.
 
     Parameters
     ----------
@@ -102,39 +91,14 @@ def tril_indices(n: int, k: int = 0, m: int | None = None, chunks: Any = "auto")
     -------
     tuple of Array, shape (unknown,)
     """
-    return _triangle_indices(n, k, m, chunks, lower=True)
+    places_from.__doc__ = f"As `tri{letter}_indices`, for the shape of an array."
+    for function, suffix in ((triangle, ""), (places, "_indices"), (places_from, "_indices_from")):
+        function.__name__ = function.__qualname__ = f"tri{letter}{suffix}"
+    return triangle, places, places_from
 
 
-def triu_indices(n: int, k: int = 0, m: int | None = None, chunks: Any = "auto") -> tuple[Array, ...]:
-    """The indices of the upper triangle of an (n, m) array.
-
-    Parameters
-    ----------
-    n, k, m : int
-    chunks : int, tuple or str
-
-    Returns
-    -------
-    tuple of Array, shape (unknown,)
-    """
-    return _triangle_indices(n, k, m, chunks, lower=False)
-
-
-def _indices_from(arr: Any, k: int, lower: bool) -> tuple[Array, ...]:
-    arr = asarray(arr)
-    if arr.ndim != 2:
-        raise ValueError(f"input array must be 2-d, got shape {arr.shape}")
-    return _triangle_indices(arr.shape[0], k, arr.shape[1], arr.chunks, lower)
-
-
-def tril_indices_from(arr: Any, k: int = 0) -> tuple[Array, ...]:
-    """As `tril_indices`, for the shape of an array."""
-    return _indices_from(arr, k, lower=True)
-
-
-def triu_indices_from(arr: Any, k: int = 0) -> tuple[Array, ...]:
-    """As `triu_indices`, for the shape of an array."""
-    return _indices_from(arr, k, lower=False)
+tril, tril_indices, tril_indices_from = _triangles(lower=True)
+triu, triu_indices, triu_indices_from = _triangles(lower=False)
 
 
 def diagonal(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Array:
