@@ -134,7 +134,9 @@ impl Lowering<'_> {
 /// The means, variances and deviations below `root` that another one of the same elements comes beside, a variance among
 /// them.
 pub(super) fn shared_moments(root: &Expr) -> HashSet<Token> {
-    let mut groups: HashMap<(Token, &[usize], u32), Vec<(Token, bool)>> = HashMap::new();
+    /// Results of one pass: what is reduced, along what, in which steps; and each result with whether it is a variance.
+    type Passes<'a> = HashMap<(Token, &'a [usize], u32), Vec<(Token, bool)>>;
+    let mut groups = Passes::new();
     let (mut seen, mut stack) = (HashSet::new(), vec![root]);
     while let Some(expr) = stack.pop() {
         if !seen.insert(expr.token()) {

@@ -32,7 +32,7 @@ const EXP: [f64; 10] = [
     2.763127868190036e-07,
     2.5117911083483725e-08,
 ];
-const EXP_F32: [f32; 5] = [0.5, 0.166_665_19, 0.041_666_206, 0.008_368_89, 0.001_395_053_8];
+const EXP_F32: [f32; 5] = [0.5, 0.166_665_2, 0.041_666_206, 0.008_368_89, 0.001_395_053_8];
 /// (ln((1 + s) / (1 - s)) - 2 s) / s^3 of z = s^2, for (1 + s) / (1 - s) between sqrt(1/2) and sqrt(2).
 const LOG: [f64; 7] = [
     0.6666666666666734,
@@ -344,8 +344,7 @@ macro_rules! transcendental {
         impl Transcendental for $type {
             #[inline(always)]
             fn is_large(self) -> bool {
-                // Written so that a missing value is large, too.
-                !(self.abs() <= Angles::LARGEST as $type)
+                self.abs() > Angles::LARGEST as $type || self.is_nan()
             }
             $(#[inline(always)]
             fn $name(self) -> $type {
@@ -356,9 +355,14 @@ macro_rules! transcendental {
 }
 transcendental!(f64: exp = exp, exp2 = exp2, expm1 = expm1, log = log, log2 = log2, log10 = log10, log1p = log1p,
     tanh = tanh, sin = Angles::sin, cos = Angles::cos);
-transcendental!(f32: exp = exp_f32, exp2 = |x: f32| exp2(f64::from(x)) as f32, expm1 = |x: f32| expm1(f64::from(x)) as f32, log = log_f32, log2 = |x: f32| log2(f64::from(x)) as f32,
-    log10 = |x: f32| log10(f64::from(x)) as f32, log1p = |x: f32| log1p(f64::from(x)) as f32, tanh = |x: f32| tanh(f64::from(x)) as f32, sin = |x: f32| Angles::sin(f64::from(x)) as f32,
-    cos = |x: f32| Angles::cos(f64::from(x)) as f32);
+macro_rules! widened {
+    ($function:path) => {
+        |x: f32| $function(f64::from(x)) as f32
+    };
+}
+transcendental!(f32: exp = exp_f32, exp2 = widened!(exp2), expm1 = widened!(expm1), log = log_f32, log2 = widened!(log2),
+    log10 = widened!(log10), log1p = widened!(log1p), tanh = widened!(tanh), sin = widened!(Angles::sin),
+    cos = widened!(Angles::cos));
 
 #[cfg(test)]
 mod tests {
