@@ -4,12 +4,24 @@ use super::transcendental::Transcendental;
 use crate::column::{ColumnMut, ColumnRef};
 use crate::ops::Unary;
 use multiversion::multiversion;
+use multiversion::target::target_cfg_f;
 
 #[inline(always)]
 fn map<T: Copy, U>(a: &[T], out: &mut [U], f: impl Fn(T) -> U) {
     for (out, &a) in out.iter_mut().zip(a) {
         *out = f(a);
     }
+}
+
+/// Runs a function in the form that the instruction set at hand has; only in functions compiled for several.
+macro_rules! fused {
+    ($name:ident, $a:expr, $out:expr) => {
+        if target_cfg_f!(target_feature = "fma") {
+            map($a, $out, Transcendental::$name::<true>)
+        } else {
+            map($a, $out, Transcendental::$name::<false>)
+        }
+    };
 }
 
 /// Replaces the results of large angles, of which there are few.
@@ -43,19 +55,19 @@ macro_rules! float_kernels {
                 Unary::Sqrt => map(a, out, $type::sqrt),
                 Unary::Cbrt => map(a, out, $type::cbrt),
                 Unary::Reciprocal => map(a, out, |a| 1.0 / a),
-                Unary::Exp => map(a, out, Transcendental::exp),
-                Unary::Exp2 => map(a, out, Transcendental::exp2),
-                Unary::Expm1 => map(a, out, Transcendental::expm1),
-                Unary::Log => map(a, out, Transcendental::log),
-                Unary::Log2 => map(a, out, Transcendental::log2),
-                Unary::Log10 => map(a, out, Transcendental::log10),
-                Unary::Log1p => map(a, out, Transcendental::log1p),
+                Unary::Exp => fused!(exp, a, out),
+                Unary::Exp2 => fused!(exp2, a, out),
+                Unary::Expm1 => fused!(expm1, a, out),
+                Unary::Log => fused!(log, a, out),
+                Unary::Log2 => fused!(log2, a, out),
+                Unary::Log10 => fused!(log10, a, out),
+                Unary::Log1p => fused!(log1p, a, out),
                 Unary::Sin => {
-                    map(a, out, Transcendental::sin);
+                    fused!(sin, a, out);
                     patch_angles(a, out, $type::sin);
                 }
                 Unary::Cos => {
-                    map(a, out, Transcendental::cos);
+                    fused!(cos, a, out);
                     patch_angles(a, out, $type::cos);
                 }
                 Unary::Tan => map(a, out, $type::tan),
@@ -64,7 +76,7 @@ macro_rules! float_kernels {
                 Unary::Arctan => map(a, out, $type::atan),
                 Unary::Sinh => map(a, out, $type::sinh),
                 Unary::Cosh => map(a, out, $type::cosh),
-                Unary::Tanh => map(a, out, Transcendental::tanh),
+                Unary::Tanh => fused!(tanh, a, out),
                 Unary::Arcsinh => map(a, out, $type::asinh),
                 Unary::Arccosh => map(a, out, $type::acosh),
                 Unary::Arctanh => map(a, out, $type::atanh),
