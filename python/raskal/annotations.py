@@ -139,3 +139,15 @@ def _workers(value: Any) -> list[str]:
     if not isinstance(names, (list, tuple, set, frozenset)) or not all(isinstance(name, str) for name in names):
         raise TypeError(f"workers must be a name or a list of names, got {value!r}")
     return sorted(names) if isinstance(names, (set, frozenset)) else list(names)
+
+
+def read_resources(value: Any) -> list[tuple[str, float]]:
+    """Amounts of resources by name, sorted; what is not one raises an error."""
+    if value is None:
+        return []
+    if not isinstance(value, Mapping):
+        raise TypeError(f"resources must be a dict such as {{'GPU': 1}}, got {value!r}")
+    for name, amount in value.items():
+        if isinstance(amount, bool) or not isinstance(amount, (int, float)) or not amount >= 0:
+            raise ValueError(f"the amount of resource {name!r} must be a number from 0 on, got {amount!r}")
+    return sorted((str(name), float(amount)) for name, amount in value.items() if amount)

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import atexit
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from contextvars import ContextVar
 from itertools import chain
 from typing import Any, Protocol
 from uuid import uuid4
@@ -32,6 +33,7 @@ __all__ = [
     "get_scheduler",
     "is_dask_collection",
     "optimize",
+    "own_client",
     "persist",
     "set_default_client",
     "unpack_collections",
@@ -51,6 +53,7 @@ class Engine(Protocol):
 
 
 _client: Engine | None = None
+_own: ContextVar[Engine | None] = ContextVar("raskal-client", default=None)
 
 
 def set_default_client(client: Engine | None) -> Engine | None:
@@ -62,7 +65,17 @@ def set_default_client(client: Engine | None) -> Engine | None:
 
 def default_client() -> Engine | None:
     """The client that runs what is computed, or None for the threads of this process."""
-    return _client
+    return _own.get() or _client
+
+
+@contextmanager
+def own_client(client: Engine) -> Iterator[None]:
+    """Have a client run what is computed inside the block, in this thread or task of an event loop."""
+    token = _own.set(client)
+    try:
+        yield
+    finally:
+        _own.reset(token)
 
 
 class DaskMethodsMixin:
@@ -220,15 +233,15 @@ def _engine(scheduler: Any) -> tuple[Engine | None, Any]:
     """The engine to use, or None and the name of the local scheduler."""
     scheduler = scheduler if scheduler is not None else config.get("scheduler", None)
     if scheduler is None:
-        return _client, "threads"
+        return default_client(), "threads"
     if hasattr(scheduler, "compute_program"):
         return scheduler, None
     if isinstance(scheduler, str) and scheduler.lower() in ("distributed", "dask.distributed", "cluster"):
-        if _client is None:
+        if default_client() is None:
             raise ValueError(
                 f"scheduler={scheduler!r} needs a client\nhint: make one with raskal.distributed.Client(address)"
             )
-        return _client, None
+        return default_client(), None
     from raskal.interop.engines import engine_of
 
     engine = engine_of(scheduler)

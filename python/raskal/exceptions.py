@@ -3,8 +3,30 @@
 from __future__ import annotations
 
 from concurrent.futures import CancelledError
+from typing import Any
 
-__all__ = ["CancelledError", "KilledWorker", "LostResult"]
+__all__ = ["CancelledError", "FutureCancelledError", "KilledWorker", "LostResult"]
+
+
+class FutureCancelledError(CancelledError):
+    """A future was given up.
+
+    Parameters
+    ----------
+    key : str
+        The task's key.
+    reason : str
+        Why.
+    msg : str, optional
+        More about it.
+    """
+
+    def __init__(self, key: str, reason: str, msg: str | None = None) -> None:
+        super().__init__(f"{key} was cancelled: {reason}" + (f"\n{msg}" if msg else ""))
+        self.key, self.reason, self.msg = key, reason, msg
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return FutureCancelledError, (self.key, self.reason, self.msg)
 
 
 class KilledWorker(Exception):

@@ -26,8 +26,10 @@ def main(*, returns: bool = False) -> None:
     # Scripts that are started as a worker's user would start them find modules beside them.
     if "" not in sys.path:
         sys.path.insert(0, "")
+    from raskal import _contact
     from raskal._raskal import run_executor
 
+    _contact.take()
     threads = int(os.environ.get("RASKAL_EXECUTOR_THREADS", "1"))
     # Not for the processes that tasks start.
     slate = os.environ.pop("RASKAL_EXECUTOR_SLATE", None)

@@ -7,9 +7,15 @@ Python: tasks run in executor processes (`raskal.executor`) that the node starts
 from __future__ import annotations
 
 import argparse
+import json
 import os
+import shutil
 import sys
+import tempfile
 from collections.abc import Sequence
+from pathlib import Path
+
+from raskal._contact import VARIABLE
 
 __all__ = ["main"]
 
@@ -42,6 +48,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--native-threads", type=int, help="native tasks at a time (default: as many as Python tasks)")
     parser.add_argument("--memory-limit", type=_bytes, default=0, help="memory budget, such as 4GB (default: none)")
     parser.add_argument("--death-timeout", type=float, default=30.0, help="seconds to try to reach the scheduler")
+    parser.add_argument("--interface", help="the network interface to listen at, in place of --host, such as eth0")
+    parser.add_argument("--local-directory", help="folder for temporary files; made if it is missing")
+    parser.add_argument("--preload", action="append", default=[], help="module or file that executors import first")
+    parser.add_argument("--pid-file", help="file to write the process's number to")
     parser.add_argument("--tls-cert", help="a certificate of one's own (PEM)")
     parser.add_argument("--tls-key", help="its key (PEM)")
     parser.add_argument("--tls-ca-file", help="the authority that signs the cluster's certificates (PEM)")
@@ -63,7 +73,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     int
         The exit code.
     """
-    options = _parser().parse_args(arguments)
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    behind = words.index("--") if "--" in words else len(words)
+    options = _parser().parse_args(words[:behind])
+    options.preload_argv = words[behind + 1 :]
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(variable, "1")  # executors inherit it: their tasks are what runs in parallel
     from raskal._raskal import run_node
@@ -72,13 +85,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     file = options.scheduler_file
     if file is None and options.address is None:
         file = os.environ.get("RASKAL_SCHEDULER_FILE") or None
+    if options.pid_file is not None:
+        Path(options.pid_file).write_text(str(os.getpid()))
+    own = _own_folder(options.local_directory)
     try:
+        _prepare_executors(options, file, own)
         run_node(
             executor_command=[sys.executable, "-m", "raskal.executor"],
             address=options.address,
             scheduler_file=file,
             name=options.name,
-            host=options.host,
+            host=options.host if options.interface is None else _host_of(options.interface),
             executors=options.nworkers,
             threads=threads,
             native_threads=options.native_threads,
@@ -96,7 +113,52 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         print(f"raskal worker: {error}", file=sys.stderr)
         return 1
+    finally:
+        shutil.rmtree(own, ignore_errors=True)
     return 0
+
+
+def _own_folder(directory: str | None) -> str:
+    """A folder for files of this worker, which ends with it."""
+    if directory is not None:
+        folder = Path(directory).resolve()
+        folder.mkdir(parents=True, exist_ok=True)
+        os.environ["TMPDIR"] = tempfile.tempdir = str(folder)
+    return tempfile.mkdtemp(prefix="raskal-worker-")
+
+
+def _prepare_executors(options: argparse.Namespace, file: str | None, own: str) -> None:
+    """Leave what executors need to know in the environment, which they inherit: the scheduler's contact, and more."""
+    contact = {
+        "address": options.address,
+        "scheduler_file": None if file is None else os.path.abspath(file),
+        "tls_cert": options.tls_cert,
+        "tls_key": options.tls_key,
+        "tls_ca_file": options.tls_ca_file,
+        "insecure": options.insecure,
+        "name": options.name,
+        "local_directory": own,
+        "preload": options.preload,
+        "preload_argv": options.preload_argv,
+    }
+    os.environ[VARIABLE] = json.dumps({name: value for name, value in contact.items() if value})
+
+
+def _host_of(interface: str) -> str:
+    """The number of a network interface."""
+    import fcntl
+    import socket
+    import struct
+
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            found = fcntl.ioctl(probe.fileno(), 0x8915, struct.pack("256s", interface.encode()[:15]))  # SIOCGIFADDR
+        except OSError as error:
+            names = ", ".join(name for _, name in socket.if_nameindex())
+            raise ValueError(
+                f"no network interface {interface!r} with an address: {error}\nhint: there are {names}"
+            ) from None
+        return socket.inet_ntoa(found[20:24])
 
 
 if __name__ == "__main__":

@@ -194,7 +194,7 @@ def test_a_lost_worker_changes_no_result():
         done = as_completed(sums)
         next(done)
         # As a power cut would: the node and what it started.
-        node = psutil.Process(cluster._workers[0].pid)
+        node = psutil.Process(cluster.workers[0].pid)
         for process in [node, *node.children(recursive=True)]:
             process.kill()
         assert client.gather(sums) == [500 * n for n in range(40)]
@@ -209,7 +209,7 @@ def test_a_cluster_ends_with_the_process_that_made_it():
         from raskal.distributed import Client, LocalCluster
         cluster = LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None)
         client = Client(cluster)
-        print(*[process.pid for process in cluster._processes], client.submit(os.getpid).result(), flush=True)
+        print(cluster.scheduler.pid, cluster.workers[0].pid, client.submit(os.getpid).result(), flush=True)
         os.kill(os.getpid(), signal.SIGKILL)
         """
     )

@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import os
 import threading
+import traceback
 
 import numpy as np
 import pytest
 
 import raskal
-from raskal.distributed import CancelledError, Client, Future, as_completed, default_client, get_client, wait
+import raskal.array
+from raskal.distributed import (
+    CancelledError,
+    Client,
+    Future,
+    as_completed,
+    default_client,
+    futures_of,
+    get_client,
+    progress,
+    span,
+    wait,
+)
 
 
 def increment(x):
@@ -217,15 +231,134 @@ def test_two_clients_do_not_see_each_others_futures(client, cluster):
         assert default_client() is client
 
 
-def test_what_does_not_work_yet_says_so(client):
-    with pytest.raises(NotImplementedError, match="blocking"):
-        Client(asynchronous=True)
-    with pytest.raises(NotImplementedError, match="workers="):
-        client.submit(increment, 1, workers="a")
+def test_what_can_not_be_says_so(client):
     with pytest.raises(TypeError, match="must be a function"):
         client.submit(3)
     with pytest.raises(TypeError, match="can't be pickled"):
-        client.submit(increment, 1).__reduce_ex__(2)
+        client.__reduce_ex__(2)
+    with pytest.raises(NotImplementedError, match="'morse'"):
+        Client("tls://127.0.0.1:1", serializers=["morse"])
+    with pytest.raises(ValueError, match="workers="):
+        client.submit(increment, 1, allow_other_workers=True)
+    with pytest.raises(ValueError, match="batch_size"):
+        client.map(increment, [1], batch_size=0)
+    with pytest.raises(NotImplementedError, match="actor=True"):
+        client.compute(raskal.delayed(increment)(1), actors=True)
+
+
+def test_keys_are_what_they_were_given_to_be(client):
+    named = client.submit(increment, 1, key="own-key")
+    assert named.key == "own-key" and Future("own-key", client=client).result() == 2
+    assert client.submit(increment, 2, key=("part", 0)).key == ("part", 0)
+    assert [future.key for future in client.map(increment, [1, 2], key=["ka", "kb"])] == ["ka", "kb"]
+    assert "own-key" in {key for keys in client.has_what().values() for key in keys}
+    with pytest.raises(KeyError, match="'no-such-key'"):
+        Future("no-such-key", client=client)
+
+
+def test_scattered_data_is_known_by_its_contents(client):
+    first, again = client.scatter([5])[0], client.scatter([5])[0]
+    assert first == again and first.key == again.key
+    assert client.scatter([5], hash=False)[0].key != first.key
+    assert client.scatter((1, 2))[1].result() == 2
+
+
+def test_a_failed_task_runs_again_with_what_made_it_fail(client, tmp_path):
+    gate = tmp_path / "gate"
+
+    def fragile():
+        return gate.read_text()
+
+    first = client.submit(fragile, pure=False)
+    second = client.submit(len, first)
+    assert isinstance(second.exception(), FileNotFoundError)
+    gate.write_text("ready")
+    client.retry([second])
+    assert second.result() == 5 and first.result() == "ready"
+    with pytest.raises(ValueError, match="not known here"):
+        failed = client.compute(raskal.delayed(fragile)() + 1)
+        gate.unlink()
+        failed.exception()
+        client.retry(failed)
+
+
+def test_an_error_is_made_again_here(client):
+    divide = client.submit(lambda a, b: a / b, client.submit(increment, 0), b=client.submit(int, "0"))
+    needs = client.submit(increment, divide)
+    with pytest.raises(ZeroDivisionError) as caught:
+        client.recreate_error_locally(needs)
+    # The frames are real: a debugger can look at what the task was given.
+    assert caught.traceback[-1].frame.f_locals == {"a": 1, "b": 0}
+    assert client.recreate_task_locally(client.submit(increment, 1)) == 2
+
+
+def test_the_traceback_of_a_task_has_its_frames(client):
+    def fail(x):
+        raise ArithmeticError(x)
+
+    future = client.submit(fail, 1)
+    lines = traceback.format_tb(future.traceback())
+    assert any("in fail" in line and "raise ArithmeticError(x)" in line for line in lines)
+    assert client.submit(increment, 1).traceback() is None
+
+
+def test_a_reason_comes_with_a_cancelled_future(client):
+    future = client.submit(increment, 1, pure=False)
+    future.cancel(reason="changed my mind", msg="really")
+    with pytest.raises(CancelledError, match="changed my mind: really") as caught:
+        future.result()
+    assert caught.value.key == future.key
+    with pytest.raises(CancelledError):
+        wait(future)
+
+
+def test_a_graph_that_is_a_dictionary_is_computed(client):
+    graph = {"x": 1, "y": (increment, "x"), "z": (sum, ["x", "y"])}
+    assert client.get(graph, "z") == 3
+    assert client.get(graph, [["x"], "y"]) == [[1], 2]
+    futures = client.get(graph, ["y", "z"], sync=False)
+    assert [future.key for future in futures] == ["y", "z"] and client.gather(futures) == [2, 3]
+
+
+def test_futures_are_found_in_collections(client):
+    kept = client.persist(raskal.array.ones(10, chunks=5))
+    futures = futures_of([kept, {"a": client.submit(increment, 1)}])
+    assert len(futures) == 3
+    assert set(wait(kept).done) <= set(futures)
+    assert client.nbytes(summary=False) != {} and futures[-1].status == "finished"
+
+
+def test_the_cluster_is_an_executor(client):
+    with client.get_executor() as pool:
+        futures = [pool.submit(pow, 2, n) for n in range(4)]
+        assert [future.result(timeout=60) for future in futures] == [1, 2, 4, 8]
+        assert list(pool.map(increment, [1, 2])) == [2, 3]
+        assert isinstance(pool.submit(divmod, 1, 0).exception(timeout=60), ZeroDivisionError)
+        assert pool.submit(sorted, [1, 2], reverse=True).result(timeout=60) == [2, 1]
+        done, _ = concurrent.futures.wait(futures)
+        assert len(done) == 4
+    with pytest.raises(RuntimeError, match="after shutdown"):
+        pool.submit(increment, 1)
+    with pytest.raises(TypeError, match="'colour'"):
+        client.get_executor(colour="red")
+
+
+def test_the_current_client_is_one_of_a_thread_or_block(client, cluster):
+    with Client(cluster, set_as_default=False) as other:
+        assert Client.current() is client
+        with other.as_current():
+            assert Client.current() is get_client() is other
+            assert raskal.delayed(increment)(1).compute() == 2
+        assert Client.current() is client
+    with pytest.raises(ValueError, match="no client"):
+        Client.current(allow_global=False)
+
+
+def test_a_bar_shows_how_far_futures_are(client, capsys):
+    progress(client.map(increment, range(3)))
+    assert "100% Completed | 3/3" in capsys.readouterr().out
+    with span("outer"), span("inner") as name:
+        assert name == "outer-inner"
 
 
 def test_a_closed_client_gives_the_engine_back(cluster):

@@ -36,6 +36,28 @@ Environment:
 pub(crate) enum Subcommand {
     Scheduler(SchedulerOptions),
     Worker(WorkerOptions),
+    /// Start a cluster on machines that are reached by ssh.
+    #[command(disable_help_flag = true)]
+    Ssh(PythonArguments),
+    /// Start one part of a cluster, as described in JSON.
+    #[command(disable_help_flag = true)]
+    Spec(PythonArguments),
+    /// Read and change settings.
+    #[command(disable_help_flag = true)]
+    Config(PythonArguments),
+    /// Tell what is installed.
+    #[command(disable_help_flag = true)]
+    Info(PythonArguments),
+    /// Tell where the documentation is.
+    #[command(disable_help_flag = true)]
+    Docs(PythonArguments),
+}
+
+/// What is passed on to Python as it was typed.
+#[derive(Debug, Args)]
+pub(crate) struct PythonArguments {
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGUMENTS")]
+    pub(crate) words: Vec<std::ffi::OsString>,
 }
 
 /// Start a scheduler.
@@ -79,9 +101,15 @@ pub(crate) struct SchedulerOptions {
     /// A worker that says nothing for so long counts as lost, and its tasks run elsewhere: 30s, 5min.
     #[arg(long, value_name = "TIME", value_parser = seconds::parse, default_value = "30s", help_heading = "Life")]
     pub(crate) worker_timeout: Duration,
+    /// File to write the process's number to.
+    #[arg(long, value_name = "PATH", help_heading = "Life")]
+    pub(crate) pid_file: Option<PathBuf>,
     /// End when the standard input ends, which it does when the process that started this one is gone.
     #[arg(long, help_heading = "Life")]
     pub(crate) end_with_stdin: bool,
+    /// Refused: the scheduler runs no Python.
+    #[arg(long, value_name = "MODULE", hide = true)]
+    pub(crate) preload: Vec<String>,
 }
 
 /// Start a worker.
@@ -137,6 +165,26 @@ pub(crate) struct WorkerOptions {
     /// The scheduler was started with --insecure: reach it at tcp://, without encryption, whatever the address says.
     #[arg(long, requires = "address", help_heading = "Security")]
     pub(crate) insecure: bool,
+    /// Certificate of one's own, in PEM, in place of one made at the start.
+    #[arg(long, value_name = "PATH", requires = "tls_key", conflicts_with = "insecure", help_heading = "Security")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// Private key of --tls-cert, in PEM.
+    #[arg(long, value_name = "PATH", requires = "tls_cert", help_heading = "Security")]
+    pub(crate) tls_key: Option<PathBuf>,
+    /// Certificate of one's own authority, in PEM, that signed the scheduler's and the other workers'.
+    #[arg(long, value_name = "PATH", conflicts_with = "insecure", help_heading = "Security")]
+    pub(crate) tls_ca_file: Option<PathBuf>,
+
+    /// Module or file that the Python processes import before their first task; may be given several times. A function
+    /// `raskal_setup(worker, *arguments)` in it is called.
+    #[arg(long, value_name = "MODULE", help_heading = "Preparation")]
+    pub(crate) preload: Vec<String>,
+    /// Arguments of what is preloaded, behind --.
+    #[arg(last = true, value_name = "ARGUMENTS", requires = "preload", help_heading = "Preparation")]
+    pub(crate) preload_argv: Vec<String>,
+    /// File to write the process's number to.
+    #[arg(long, value_name = "PATH", help_heading = "Life")]
+    pub(crate) pid_file: Option<PathBuf>,
 
     /// Give up when the scheduler can't be reached for so long: 60s, 2min.
     #[arg(long, value_name = "TIME", value_parser = seconds::parse, help_heading = "Life")]

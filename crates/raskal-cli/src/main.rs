@@ -1,11 +1,12 @@
 //! The `raskal` command: starts schedulers and workers.
 //!
 //! Start at [`command::Cli`], which is also what `raskal --help` shows. Each subcommand has a file of its own:
-//! [`scheduler`] runs in this process, [`worker`] becomes a Python process.
+//! [`scheduler`] runs in this process, [`worker`] becomes a Python process, as do those that only Python knows ([`python`]).
 //! Invariant: this program links neither Python nor DataFusion.
 
 mod command;
 mod interface;
+mod python;
 mod scheduler;
 mod seconds;
 mod worker;
@@ -19,6 +20,11 @@ fn main() -> ExitCode {
     let done = match cli.subcommand {
         Subcommand::Scheduler(options) => scheduler::run(options),
         Subcommand::Worker(options) => worker::run(options),
+        Subcommand::Ssh(arguments) => python::run("ssh", arguments),
+        Subcommand::Spec(arguments) => python::run("spec", arguments),
+        Subcommand::Config(arguments) => python::run("config", arguments),
+        Subcommand::Info(arguments) => python::run("info", arguments),
+        Subcommand::Docs(arguments) => python::run("docs", arguments),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

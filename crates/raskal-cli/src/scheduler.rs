@@ -19,6 +19,16 @@ pub(crate) fn run(options: SchedulerOptions) -> Result<(), String> {
     let filter = EnvFilter::try_from_env("RASKAL_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
     let colours = std::io::stderr().is_terminal();
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours).init();
+    if let Some(module) = options.preload.first() {
+        return Err(format!(
+            "--preload {module}: the scheduler is a Rust program and runs no Python\nhint: pass it to `raskal worker`, whose \
+             processes import it; Client.register_plugin has hooks for what happens to the cluster"
+        ));
+    }
+    if let Some(path) = &options.pid_file {
+        std::fs::write(path, std::process::id().to_string())
+            .map_err(|error| format!("--pid-file {}: {error}", path.display()))?;
+    }
     let options = server_options(options)?;
     raskal_server::run(options).map_err(|error| error.to_string())
 }

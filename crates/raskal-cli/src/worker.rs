@@ -4,17 +4,16 @@
 //! that a shell or a service manager started is the worker itself.
 
 use crate::command::WorkerOptions;
-use crate::interface;
+use crate::{interface, python};
 use raskal_net::Address;
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 /// Replaces this process by the worker; returns only if that fails.
 pub(crate) fn run(options: WorkerOptions) -> Result<(), String> {
-    let beside = std::env::current_exe().ok().and_then(|path| path.parent().map(Path::to_owned));
-    let python = python(options.python.as_deref(), beside.as_deref());
+    let python = python::find(options.python.as_deref());
     let mut command = Command::new(&python);
     if let Some(folder) = &options.local_directory {
         std::fs::create_dir_all(folder).map_err(|error| format!("--local-directory {}: {error}", folder.display()))?;
@@ -24,16 +23,7 @@ pub(crate) fn run(options: WorkerOptions) -> Result<(), String> {
     }
     command.args(arguments(options)?);
     let error = command.exec();
-    Err(format!(
-        "cannot run {}: {error}\nhint: pass the Python that raskal is installed in with --python",
-        python.display()
-    ))
-}
-
-/// The Python to run: the given one, the one beside this command, or the one on the PATH.
-fn python(given: Option<&Path>, beside: Option<&Path>) -> PathBuf {
-    let beside = || beside.map(|folder| folder.join("python3")).filter(|path| path.exists());
-    given.map(Path::to_owned).or_else(beside).unwrap_or_else(|| PathBuf::from("python3"))
+    Err(python::cannot_run(&python, &error))
 }
 
 /// The arguments of Python.
@@ -64,7 +54,18 @@ fn arguments(options: WorkerOptions) -> Result<Vec<OsString>, String> {
     add("--host", host.map(OsString::from));
     add("--scheduler-file", options.scheduler_file.map(PathBuf::into_os_string));
     add("--connect-timeout", options.death_timeout.map(|time| time.as_secs_f64().to_string().into()));
+    add("--tls-cert", options.tls_cert.map(PathBuf::into_os_string));
+    add("--tls-key", options.tls_key.map(PathBuf::into_os_string));
+    add("--tls-ca-file", options.tls_ca_file.map(PathBuf::into_os_string));
+    add("--pid-file", options.pid_file.map(PathBuf::into_os_string));
+    for module in options.preload {
+        add("--preload", Some(module.into()));
+    }
     words.extend(options.end_with_stdin.then(|| "--end-with-stdin".into()));
+    if !options.preload_argv.is_empty() {
+        words.push("--".into());
+        words.extend(options.preload_argv.into_iter().map(OsString::from));
+    }
     Ok(words)
 }
 
@@ -99,15 +100,9 @@ mod tests {
             "-m raskal.node --native-threads 1 --scheduler-file s.json --end-with-stdin"
         );
         assert_eq!(words("h:1 --insecure"), "-m raskal.node tcp://h:1");
-    }
-
-    #[test]
-    fn the_python_beside_the_command_goes_before_the_one_on_the_path() {
-        let folder = tempfile::tempdir().unwrap();
-        assert_eq!(python(None, Some(folder.path())), Path::new("python3"));
-        let beside = folder.path().join("python3");
-        std::fs::write(&beside, "").unwrap();
-        assert_eq!(python(None, Some(folder.path())), beside);
-        assert_eq!(python(Some(Path::new("/p")), Some(folder.path())), Path::new("/p"));
+        assert_eq!(
+            words("h:1 --tls-ca-file ca.pem --preload a --preload b.py --pid-file p -- --x y"),
+            "-m raskal.node tls://h:1 --tls-ca-file ca.pem --pid-file p --preload a --preload b.py -- --x y"
+        );
     }
 }

@@ -3,7 +3,7 @@
 //! Start at [`FromClient::Submit`]. Graphs are numbered by the client, from the ranges that the scheduler gives it, so
 //! that it never waits for an answer to name a task.
 
-use crate::{FailureMessage, FunctionMessage};
+use crate::{BoardAnswer, BoardRequest, CallMessage, Called, FailureMessage, FunctionMessage, Note, Setup};
 use bitcode::{Decode, Encode};
 use raskal_graph::graph::GraphParts;
 use raskal_types::{ClientId, GraphId, TaskId, WorkerId};
@@ -52,6 +52,27 @@ pub enum FromClient {
         /// The question.
         question: Question,
     },
+    /// A request to the board.
+    Board {
+        /// Comes back with the answer.
+        request: u32,
+        /// The request.
+        ask: BoardRequest,
+    },
+    /// A request to the board need not be answered any more. It is, if it was done already.
+    GiveUp {
+        /// Its number.
+        request: u32,
+    },
+    /// A call into a worker's executors.
+    Call {
+        /// Comes back with the answers.
+        request: u32,
+        /// The call.
+        call: CallMessage,
+    },
+    /// What executors that come later call first. Those that are there are called by the client.
+    Setup(Setup),
 }
 
 /// What a client may ask.
@@ -63,6 +84,8 @@ pub enum Question {
     HasWhat,
     /// What is known of the cluster?
     Info,
+    /// How much is to be done?
+    Backlog,
 }
 
 /// The answers, in the order of [`Question`].
@@ -70,10 +93,28 @@ pub enum Question {
 pub enum Answer {
     /// The holders of each task that was asked for, in order.
     WhoHas(Vec<Vec<WorkerId>>),
-    /// The keys that each worker holds.
-    HasWhat(Vec<(WorkerId, Vec<String>)>),
+    /// The values that each worker holds.
+    HasWhat(Vec<(WorkerId, Vec<Holding>)>),
     /// The scheduler and its workers.
     Info(ClusterInfo),
+    /// Numbers of tasks that wanted results need, over all graphs.
+    Backlog {
+        /// Those that have not ended.
+        unfinished: u64,
+        /// Those of them that workers have.
+        running: u64,
+    },
+}
+
+/// A value that a worker holds.
+#[derive(Clone, Debug, PartialEq, Encode, Decode)]
+pub struct Holding {
+    /// Whose.
+    pub task: TaskId,
+    /// Its key, as made from its layer.
+    pub key: String,
+    /// Its size.
+    pub size_bytes: u64,
 }
 
 /// What is known of the cluster.
@@ -170,5 +211,28 @@ pub enum ToClient {
         request: u32,
         /// The answer.
         answer: Answer,
+    },
+    /// The board's answer to a request. References are tasks of the client's own by now.
+    Board {
+        /// The number of the request.
+        request: u32,
+        /// The answer.
+        answer: BoardAnswer,
+    },
+    /// A topic that the client listens to.
+    Topic {
+        /// Which.
+        topic: String,
+        /// When it was said, in microseconds since the Unix epoch.
+        at_us: u64,
+        /// What was said.
+        note: Note,
+    },
+    /// The answers to a call, from each process.
+    Called {
+        /// The number of the call.
+        request: u32,
+        /// The answers.
+        answers: Vec<Called>,
     },
 }

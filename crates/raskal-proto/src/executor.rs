@@ -67,6 +67,18 @@ pub enum ToExecutor {
         /// Which.
         graph: GraphId,
     },
+    /// Call something, beside the tasks.
+    Call {
+        /// Comes back with the answer.
+        call: u64,
+        /// What to call.
+        payload: Vec<u8>,
+    },
+    /// Call something, and run no task before it has ended.
+    Setup {
+        /// What to call.
+        payload: Vec<u8>,
+    },
     /// End when the running tasks are done.
     Stop,
 }
@@ -109,6 +121,18 @@ pub enum FromExecutor {
     Taken {
         /// The loan's number.
         loan: u64,
+    },
+    /// The answer to a call.
+    Called {
+        /// The number of the call.
+        call: u64,
+        /// The answer.
+        result: Vec<u8>,
+    },
+    /// It runs another number of tasks at once: one stepped aside, or came back.
+    Threads {
+        /// How many.
+        threads: u32,
     },
     /// A value can't be given as bytes. (One that can comes as a raw frame.)
     ExportFailed {

@@ -15,11 +15,14 @@
 //! - [`client`]: between a client and the scheduler.
 //! - [`worker`]: between a worker and the scheduler.
 //! - [`executor`]: between a node runtime and its executor processes.
+//! - [`board`]: named things that clients share; [`call`]: calls into executors beside the tasks.
 //! - [`data`]: requests for values, on connections of their own.
 //! - [`function`], [`failure`]: encoded functions and failures, which all of them carry.
 //!
 //! This crate does no I/O and knows no value.
 
+pub mod board;
+pub mod call;
 pub mod client;
 pub mod data;
 pub mod executor;
@@ -27,6 +30,8 @@ pub mod failure;
 pub mod function;
 pub mod worker;
 
+pub use board::{BoardAnswer, BoardRequest, Note};
+pub use call::{CallMessage, Called, Setup};
 pub use client::{FromClient, ToClient};
 pub use data::DataRequest;
 pub use executor::{FromExecutor, ToExecutor};

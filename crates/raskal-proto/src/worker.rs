@@ -3,7 +3,7 @@
 //! Start at [`ToWorker::Run`]. A layer's function is sent once to a worker, before the first of its tasks.
 
 use crate::client::WorkerInfo;
-use crate::{FailureMessage, FunctionMessage};
+use crate::{Called, FailureMessage, FunctionMessage, Setup};
 use bitcode::{Decode, Encode};
 use raskal_types::{Attempt, GraphId, SlotClass, TaskId, WorkerId};
 
@@ -80,6 +80,22 @@ pub enum ToWorker {
         /// Which.
         graph: GraphId,
     },
+    /// Call into executors, beside the tasks.
+    Call {
+        /// Comes back with the answers.
+        call: u64,
+        /// In which executor process; in all if there is none.
+        pid: Option<u32>,
+        /// What to call.
+        payload: Vec<u8>,
+    },
+    /// What executors call before their first task.
+    Setup {
+        /// What.
+        setup: Setup,
+        /// Whether those that are there do so now.
+        now: bool,
+    },
     /// End: the scheduler does not want this worker any more.
     Retire {
         /// Why.
@@ -136,6 +152,18 @@ pub enum FromWorker {
     Dropped {
         /// Whose.
         task: TaskId,
+    },
+    /// The answers to a call, from each process.
+    Called {
+        /// The number of the call.
+        call: u64,
+        /// The answers.
+        answers: Vec<Called>,
+    },
+    /// The worker has another number of slots for Python tasks: tasks stepped aside, or came back.
+    Slots {
+        /// How many there are now.
+        python: u32,
     },
     /// The worker lives.
     Heartbeat {

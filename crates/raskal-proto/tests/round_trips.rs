@@ -134,3 +134,39 @@ fn the_rarer_messages_survive_the_wire() {
         FromExecutor::ExportFailed { task, message: "no".into() },
     ]);
 }
+
+#[test]
+fn the_board_and_calls_come_out_as_they_went_in() {
+    use raskal_proto::board::{Kept, Name, Named, Put, Reference};
+    use raskal_proto::{BoardAnswer, BoardRequest, CallMessage, Called, Note, Setup};
+    let reference = Reference { task: TaskId { graph: GraphId(1), index: 2 }, key: "inc-1".into() };
+    let note = Note { data: vec![1, 2], references: vec![reference] };
+    let cell = Name { kind: "queue".into(), name: "q".into() };
+    let ask = |ask| FromClient::Board { request: 7, ask };
+    again(&vec![
+        ask(BoardRequest::Put { cell: cell.clone(), note: note.clone(), how: Put::Append { capacity: 3 } }),
+        ask(BoardRequest::Take { cell: cell.clone(), max: 0, wait: true }),
+        ask(BoardRequest::Acquire { names: vec![cell], need: 1, limit: 1, wait: false }),
+        ask(BoardRequest::Publish { topic: "t".into(), note: note.clone(), keep: true }),
+        FromClient::GiveUp { request: 7 },
+        FromClient::Call { request: 8, call: CallMessage { worker: WorkerId(1), pid: Some(2), payload: vec![3] } },
+        FromClient::Setup(Setup { name: "plugin".into(), payload: None }),
+    ]);
+    let named = Named { name: "n".into(), order: 9, note: note.clone() };
+    let answer = |answer| ToClient::Board { request: 7, answer };
+    let called = vec![Called { pid: 1, result: Ok(vec![1]) }, Called { pid: 2, result: Err("it died".into()) }];
+    again(&vec![
+        answer(BoardAnswer::Notes(vec![named])),
+        answer(BoardAnswer::Events(vec![Kept { at_us: 1, data: vec![2] }])),
+        answer(BoardAnswer::GaveUp),
+        ToClient::Topic { topic: "t".into(), at_us: 1, note },
+        ToClient::Called { request: 8, answers: called.clone() },
+    ]);
+    again(&vec![
+        ToWorker::Call { call: 1, pid: None, payload: vec![] },
+        ToWorker::Setup { setup: Setup { name: "p".into(), payload: Some(vec![1]) }, now: true },
+    ]);
+    again(&vec![FromWorker::Called { call: 1, answers: called }, FromWorker::Slots { python: 3 }]);
+    again(&vec![ToExecutor::Call { call: 1, payload: vec![] }, ToExecutor::Setup { payload: vec![2] }]);
+    again(&vec![FromExecutor::Called { call: 1, result: vec![4] }, FromExecutor::Threads { threads: 2 }]);
+}

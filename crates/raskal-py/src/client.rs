@@ -1,8 +1,9 @@
 //! A cluster's client under Python.
 //!
 //! Start at [`Client`] and [`Remote`]. Every call that waits releases the GIL and looks for signals every 50 ms. Values are
-//! turned into Python objects here; what the cluster sends is read only by this process, which asked for it.
+//! turned into Python objects here (what comes beside results, in `board`); what the cluster sends is read only by this process, which asked for it.
 
+use crate::contact::Contact;
 use crate::error::{from_exception, to_exception};
 use crate::program::ProgramBuilder;
 use crate::value::to_python;
@@ -11,10 +12,10 @@ use pyo3::exceptions::{PyTimeoutError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 use raskal_proto::FailureMessage;
-use raskal_proto::client::WorkerInfo;
+use raskal_proto::client::{Holding, WorkerInfo};
 use raskal_runtime::Failure;
 use raskal_runtime::client::{Client as Inner, ClientOptions, Remote as Handle};
-use raskal_types::{ErrorKind, TaskId};
+use raskal_types::{ErrorKind, GraphId, TaskId};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,7 +49,7 @@ fn poll() -> Result<(), Failure> {
     Python::attach(|py| py.check_signals().map_err(|error| from_exception(py, error)))
 }
 
-fn seconds(timeout: Option<f64>) -> PyResult<Option<Duration>> {
+pub(crate) fn seconds(timeout: Option<f64>) -> PyResult<Option<Duration>> {
     let check = |seconds: f64| {
         Duration::try_from_secs_f64(seconds)
             .map_err(|_| PyValueError::new_err(format!("timeout must be a number of seconds from 0 on, got {seconds}")))
@@ -61,7 +62,7 @@ fn exception(py: Python<'_>, message: &FailureMessage) -> PyErr {
     to_exception(py, &crate::error::unpack(py, message))
 }
 
-fn handles(remotes: &[Bound<'_, Remote>]) -> Vec<Arc<Handle>> {
+pub(crate) fn handles(remotes: &[Bound<'_, Remote>]) -> Vec<Arc<Handle>> {
     remotes.iter().map(|remote| remote.get().handle.clone()).collect()
 }
 
@@ -83,7 +84,7 @@ fn describe_worker<'py>(py: Python<'py>, worker: &WorkerInfo) -> PyResult<Bound<
 }
 
 impl Client {
-    fn inner(&self) -> PyResult<Arc<Inner>> {
+    pub(crate) fn inner(&self) -> PyResult<Arc<Inner>> {
         let inner = self.inner.lock().clone();
         inner.ok_or_else(|| PyValueError::new_err("this client was closed\nhint: make a new one with Client(address)"))
     }
@@ -126,7 +127,8 @@ fn gather<'py>(
 #[pymethods]
 impl Client {
     #[new]
-    #[pyo3(signature = (address=None, scheduler_file=None, token=None, name=None, timeout=10.0))]
+    #[pyo3(signature = (address=None, scheduler_file=None, token=None, name=None, timeout=10.0, tls_cert=None, tls_key=None, tls_ca_file=None, insecure=false))]
+    #[expect(clippy::too_many_arguments)]
     fn new(
         py: Python<'_>,
         address: Option<String>,
@@ -134,10 +136,22 @@ impl Client {
         token: Option<String>,
         name: Option<String>,
         timeout: f64,
+        tls_cert: Option<PathBuf>,
+        tls_key: Option<PathBuf>,
+        tls_ca_file: Option<PathBuf>,
+        insecure: bool,
     ) -> PyResult<Client> {
         let name = name.unwrap_or_else(|| format!("client-{}", std::process::id()));
         let timeout = seconds(Some(timeout))?.unwrap_or_default();
-        let options = ClientOptions { address, scheduler_file, token, name, timeout };
+        let certificate = tls_cert.zip(tls_key);
+        let mut options = ClientOptions { address, scheduler_file, token, credentials: None, name, timeout };
+        if insecure || certificate.is_some() || tls_ca_file.is_some() {
+            let ClientOptions { address, scheduler_file, token, .. } = options.clone();
+            let contact = Contact { address, scheduler_file, token, certificate, authority: tls_ca_file, insecure };
+            let (address, credentials) = contact.find().map_err(|failure| to_exception(py, &failure))?;
+            options.address = Some(address.to_string());
+            options.credentials = Some(credentials);
+        }
         let inner = py.detach(|| Inner::connect(&options)).map_err(|failure| to_exception(py, &failure))?;
         Ok(Client { inner: Mutex::new(Some(Arc::new(inner))) })
     }
@@ -220,6 +234,11 @@ impl Client {
         Ok(Watcher { settled: Mutex::new(self.inner()?.watch()) })
     }
 
+    /// The board of the cluster.
+    fn board(&self) -> PyResult<crate::board::Board> {
+        Ok(crate::board::Board::new(&self.inner()?))
+    }
+
     /// Gives results up.
     fn cancel(&self, py: Python<'_>, remotes: Vec<Bound<'_, Remote>>) -> PyResult<()> {
         let inner = self.inner()?;
@@ -255,6 +274,12 @@ impl Client {
         Ok(dict)
     }
 
+    /// How many tasks have not ended, and how many of them workers have.
+    fn backlog(&self, py: Python<'_>) -> PyResult<(u64, u64)> {
+        let inner = self.inner()?;
+        py.detach(|| inner.backlog(&mut poll)).map_err(|failure| to_exception(py, &failure))
+    }
+
     /// The numbers of the workers that hold each result.
     fn who_has(&self, py: Python<'_>, remotes: Vec<Bound<'_, Remote>>) -> PyResult<Vec<Vec<u32>>> {
         let inner = self.inner()?;
@@ -263,11 +288,23 @@ impl Client {
         Ok(holders.into_iter().map(|holders| holders.into_iter().map(|worker| worker.0).collect()).collect())
     }
 
-    /// The keys that each worker holds, by its number.
-    fn has_what(&self, py: Python<'_>) -> PyResult<Vec<(u32, Vec<String>)>> {
+    /// Key and size of the values that each worker holds, by its number.
+    fn has_what(&self, py: Python<'_>) -> PyResult<Vec<(u32, Vec<(String, u64)>)>> {
         let inner = self.inner()?;
-        let keys = py.detach(|| inner.has_what(&mut poll)).map_err(|failure| to_exception(py, &failure))?;
-        Ok(keys.into_iter().map(|(worker, keys)| (worker.0, keys)).collect())
+        let held = py
+            .detach(|| {
+                let held = inner.has_what(&mut poll)?;
+                let named = |holding: Holding| (inner.key_of(holding.task).unwrap_or(holding.key), holding.size_bytes);
+                Ok(held.into_iter().map(|(worker, held)| (worker.0, held.into_iter().map(named).collect())).collect())
+            })
+            .map_err(|failure| to_exception(py, &failure))?;
+        Ok(held)
+    }
+
+    /// The key that this client gave a task, if it still wants something of its graph.
+    fn key_of(&self, py: Python<'_>, graph: u32, index: u32) -> PyResult<Option<String>> {
+        let inner = self.inner()?;
+        Ok(py.detach(|| inner.key_of(TaskId { graph: GraphId(graph), index })))
     }
 
     /// The scheduler's address.

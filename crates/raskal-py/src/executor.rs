@@ -5,18 +5,20 @@
 
 use crate::engine::PythonThread;
 use crate::value::{PyValue, pickle, to_python};
+use parking_lot::Mutex;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
 use raskal_proto::{FailureMessage, INLINE_BYTES_MAX};
-use raskal_runtime::node::{Executor, ExecutorHost, ExecutorOptions};
+use raskal_runtime::node::executor::CallAnswer;
+use raskal_runtime::node::{Executor, ExecutorHost, ExecutorOptions, Running};
 use raskal_runtime::wire::to_message;
 use raskal_runtime::{Failure, ThreadHost};
 use raskal_store::{Codec, Frames, Slate, Value};
 use std::os::fd::{FromRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// Containers with more items than this are not looked through for what can travel inside a message.
 const ITEMS_MAX: usize = 8;
@@ -40,6 +42,22 @@ impl ExecutorHost for PythonHost<'_> {
 
     fn pack(&self, failure: Failure) -> FailureMessage {
         pack(self.1, failure)
+    }
+
+    fn call(&self, payload: &[u8], answer: CallAnswer) {
+        let py = self.1;
+        let serve = || {
+            let answer = Bound::new(py, Answer { answer: Mutex::new(Some(answer)) })?;
+            py.import("raskal.distributed._serve")?.call_method1("serve", (PyBytes::new(py, payload), answer))
+        };
+        if let Err(error) = serve() {
+            error.write_unraisable(py, None);
+        }
+    }
+
+    fn thread(&self) -> u64 {
+        let ident = || -> PyResult<u64> { self.1.import("threading")?.call_method0("get_ident")?.extract::<u64>() };
+        ident().unwrap_or_default()
     }
 }
 
@@ -159,6 +177,83 @@ fn pack(py: Python<'_>, mut failure: Failure) -> FailureMessage {
     }
 }
 
+/// Takes the answer to a call, once. Let go without one, the call has an empty answer.
+#[pyclass(frozen)]
+struct Answer {
+    answer: Mutex<Option<CallAnswer>>,
+}
+
+#[pymethods]
+impl Answer {
+    fn __call__(&self, py: Python<'_>, result: Vec<u8>) {
+        let answer = self.answer.lock().take();
+        if let Some(answer) = answer {
+            py.detach(|| answer.give(result));
+        }
+    }
+}
+
+/// The executor of this process, if it is one.
+static EXECUTOR: OnceLock<Arc<Executor>> = OnceLock::new();
+
+/// Thread, graph, number in the graph, run and key of a task.
+type Described = (u64, u32, u32, u32, String);
+
+fn describe(running: Running) -> Described {
+    (running.thread, running.task.graph.0, running.task.index, running.attempt.0, running.key)
+}
+
+/// The task that runs on this thread.
+#[pyfunction]
+fn executor_current() -> Option<Described> {
+    Executor::current().map(describe)
+}
+
+/// The tasks that run in this process.
+#[pyfunction]
+fn executor_running() -> Vec<Described> {
+    EXECUTOR.get().map(|executor| executor.running().into_iter().map(describe).collect()).unwrap_or_default()
+}
+
+/// Has the task of this thread step aside, so that another can run; false if it has done so, or there is none.
+#[pyfunction]
+fn executor_step_aside(py: Python<'_>) -> PyResult<bool> {
+    let Some(executor) = EXECUTOR.get() else { return Ok(false) };
+    if !executor.step_aside() {
+        return Ok(false);
+    }
+    start_thread(py, TaskThread { executor: executor.clone() }.into_pyobject(py)?.into_any(), "raskal-beside".into())?;
+    Ok(true)
+}
+
+/// Has the task of this thread take a place again; false if it had none to give.
+#[pyfunction]
+fn executor_step_back() -> bool {
+    EXECUTOR.get().is_some_and(|executor| executor.step_back())
+}
+
+#[pyclass(frozen)]
+struct CallThread {
+    executor: Arc<Executor>,
+}
+
+#[pymethods]
+impl CallThread {
+    fn __call__(&self, py: Python<'_>) {
+        self.executor.work_calls(&PythonHost(PythonThread(py), py));
+    }
+}
+
+fn start_thread<'py>(py: Python<'py>, target: Bound<'py, PyAny>, name: String) -> PyResult<Bound<'py, PyAny>> {
+    let keywords = PyDict::new(py);
+    keywords.set_item("target", target)?;
+    keywords.set_item("name", name)?;
+    keywords.set_item("daemon", true)?;
+    let thread = py.import("threading")?.getattr("Thread")?.call((), Some(&keywords))?;
+    thread.call_method0("start")?;
+    Ok(thread)
+}
+
 #[pyclass(frozen)]
 struct TaskThread {
     executor: Arc<Executor>,
@@ -230,7 +325,6 @@ pub(crate) fn run_executor(py: Python<'_>, threads: u32, returns: bool, slate: O
             "the standard input is not the pipe of a node: {error}\nhint: executors are started by `raskal worker`"
         ))
     })?;
-    let class = py.import("threading")?.getattr("Thread")?;
     let gone = || {
         #[expect(unsafe_code)]
         // SAFETY: ends the process without running anything more: tasks may be in any state, and nobody wants them.
@@ -238,26 +332,29 @@ pub(crate) fn run_executor(py: Python<'_>, threads: u32, returns: bool, slate: O
             libc::_exit(0)
         }
     };
-    let executor = Executor::start(pipe, crate::node::registry(), ExecutorOptions { returns, slate }, gone)?;
-    let start = |target: Bound<'_, PyAny>, name: String| {
-        let keywords = PyDict::new(py);
-        keywords.set_item("target", target)?;
-        keywords.set_item("name", name)?;
-        keywords.set_item("daemon", true)?;
-        let thread = class.call((), Some(&keywords))?;
-        thread.call_method0("start")?;
-        Ok::<_, PyErr>(thread)
-    };
+    let executor = Executor::start(
+        pipe,
+        crate::node::registry(),
+        ExecutorOptions { threads: threads.max(1), returns, slate },
+        gone,
+    )?;
+    let _ = EXECUTOR.set(executor.clone());
+    let calls = CallThread { executor: executor.clone() }.into_pyobject(py)?.into_any();
+    start_thread(py, calls, "raskal-calls".into())?;
     let exports = ExportThread { executor: executor.clone() }.into_pyobject(py)?.into_any();
-    let last = start(exports, "raskal-export".into())?;
+    let last = start_thread(py, exports, "raskal-export".into())?;
     for number in 0..threads.max(1) {
         let thread = TaskThread { executor: executor.clone() }.into_pyobject(py)?.into_any();
-        start(thread, format!("raskal-{number}"))?;
+        start_thread(py, thread, format!("raskal-{number}"))?;
     }
     last.call_method0("join")?;
     Ok(())
 }
 
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_function(wrap_pyfunction!(executor_current, module)?)?;
+    module.add_function(wrap_pyfunction!(executor_running, module)?)?;
+    module.add_function(wrap_pyfunction!(executor_step_aside, module)?)?;
+    module.add_function(wrap_pyfunction!(executor_step_back, module)?)?;
     module.add_function(wrap_pyfunction!(run_executor, module)?)
 }

@@ -8,7 +8,8 @@
 //! - [`array`]: expressions of n-dimensional arrays, and Python functions on their blocks.
 //! - [`frame`]: dataframes, and pandas functions in the middle of their plans.
 //! - [`bag`]: lines of text files as Python strings.
-//! - [`client`], [`node`], [`executor`]: the three processes of a cluster that run Python.
+//! - [`client`], [`node`], [`executor`]: the three processes of a cluster that run Python; [`board`]: what clients share and
+//!   calls into executors; [`contact`]: how they find the scheduler.
 //! - [`delayed`]: the nodes of graphs that users draw by calling functions.
 //! - [`annotate`]: what users ask of tasks; [`record`]: which task ran when, for profilers.
 //! - [`export`]: tasks for engines that are not ours.
@@ -18,8 +19,10 @@
 mod annotate;
 mod array;
 mod bag;
+mod board;
 mod chain;
 mod client;
+mod contact;
 mod delayed;
 mod engine;
 mod error;
@@ -40,6 +43,7 @@ fn _raskal(module: &Bound<'_, PyModule>) -> PyResult<()> {
     annotate::register(module)?;
     array::register(module)?;
     bag::register(module)?;
+    board::register(module)?;
     client::register(module)?;
     delayed::register(module)?;
     engine::register(module)?;

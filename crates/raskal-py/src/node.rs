@@ -3,12 +3,11 @@
 //! Start at [`run_node`]. The interpreter is there only to find the installation; it is released for the life of the node,
 //! and Python tasks run in executor processes.
 
+use crate::contact::Contact;
 use crate::error::to_exception;
 use pyo3::prelude::*;
-use raskal_net::{Address, Credentials, SchedulerFile, Token};
+use raskal_runtime::FunctionRegistry;
 use raskal_runtime::node::NodeOptions;
-use raskal_runtime::{Failure, FunctionRegistry};
-use raskal_types::ErrorKind;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -21,45 +20,6 @@ pub(crate) fn registry() -> FunctionRegistry {
     raskal_frame::stage::register(&mut registry);
     crate::function::register(&mut registry);
     registry
-}
-
-/// Where the scheduler is and how to be let in, as it was typed.
-struct Contact {
-    address: Option<String>,
-    scheduler_file: Option<PathBuf>,
-    token: Option<String>,
-    certificate: Option<(PathBuf, PathBuf)>,
-    authority: Option<PathBuf>,
-    insecure: bool,
-}
-
-impl Contact {
-    fn find(self) -> Result<(Address, Credentials), Failure> {
-        let address = self.address.as_deref().map(str::parse::<Address>).transpose()?;
-        let file = self.scheduler_file.as_deref().map(SchedulerFile::read).transpose()?;
-        let first = file.as_ref().and_then(|file| file.addresses.first().cloned());
-        let Some(address) = address.or(first) else {
-            let text = "neither an address nor a scheduler file was given\nhint: pass the scheduler's address, such as \
-                        tls://127.0.0.1:8786, or --scheduler-file";
-            return Err(Failure::new(ErrorKind::Value, text));
-        };
-        let token = self.token.as_deref().map(Token::parse).transpose()?;
-        let own = self.certificate.as_ref().map(|(certificate, key)| (certificate.as_path(), key.as_path()));
-        let credentials = match (&file, &token) {
-            _ if self.insecure => Credentials::insecure(),
-            _ if own.is_some() || self.authority.is_some() => {
-                let token = match token.clone() {
-                    Some(token) => Some(token),
-                    None => Token::from_environment()?,
-                };
-                return Ok((address, Credentials::from_files(own, self.authority.as_deref(), token)?));
-            }
-            (Some(file), _) => Credentials::from_scheduler_file(file)?,
-            (None, Some(token)) => Credentials::from_token(token.clone()),
-            (None, None) => Credentials::find(&address)?,
-        };
-        Ok((address, token.map_or(credentials.clone(), |token| credentials.with_token(token))))
-    }
 }
 
 /// Runs a node until its scheduler is gone or it is told to end.

@@ -21,6 +21,8 @@ pub(crate) struct ProgramBuilder {
     /// Whether it is to run on a cluster: tables are then cut into stages, instead of one query on all cores.
     #[pyo3(get)]
     pub(crate) distributed: bool,
+    /// The results of a cluster that it begins at.
+    remotes: Mutex<Vec<Arc<raskal_runtime::client::Remote>>>,
 }
 
 /// Values that were computed and kept: one per task of the layer that they came from.
@@ -151,7 +153,8 @@ impl ProgramBuilder {
     #[new]
     #[pyo3(signature = (distributed=false))]
     fn new(distributed: bool) -> ProgramBuilder {
-        ProgramBuilder { inner: Mutex::new(Some(raskal_runtime::ProgramBuilder::new())), distributed }
+        let inner = Mutex::new(Some(raskal_runtime::ProgramBuilder::new()));
+        ProgramBuilder { inner, distributed, remotes: Mutex::default() }
     }
 
     /// Adds one task that calls `callable((), *values)` with the values of `tasks`; returns its number.
@@ -212,7 +215,9 @@ impl ProgramBuilder {
     /// Adds a layer of kept values; returns the numbers of its tasks.
     fn add_persisted(&self, py: Python<'_>, prefix: &str, handle: &Bound<'_, PyAny>) -> PyResult<Vec<u32>> {
         if let Ok(remote) = handle.cast::<crate::client::RemotePersisted>() {
-            let tasks: Vec<_> = remote.get().handles.iter().map(|handle| handle.task()).collect();
+            let handles = &remote.get().handles;
+            let tasks: Vec<_> = handles.iter().map(|handle| handle.task()).collect();
+            self.remotes.lock().extend(handles.iter().cloned());
             return self.edit(py, |builder| {
                 let layer = builder.add_imports(prefix, vec![tasks.len() as u32], tasks)?;
                 Ok(builder.graph().tasks(layer).collect())
@@ -223,6 +228,11 @@ impl ProgramBuilder {
             let layer = builder.add_values(prefix, vec![values.len() as u32], values)?;
             Ok(builder.graph().tasks(layer).collect())
         })
+    }
+
+    /// The results of a cluster that the program begins at.
+    fn remotes(&self) -> Vec<crate::client::Remote> {
+        self.remotes.lock().iter().map(|handle| crate::client::Remote { handle: handle.clone() }).collect()
     }
 
     /// Asks something of all layers of which nothing was asked so far.

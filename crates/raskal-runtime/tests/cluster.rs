@@ -140,6 +140,7 @@ impl Cluster {
             address: None,
             scheduler_file: Some(self.started.scheduler_file.clone()),
             token: None,
+            credentials: None,
             name: "test".into(),
             timeout: TIME,
         };

@@ -33,6 +33,13 @@ pub enum Event {
         /// Its id.
         worker: WorkerId,
     },
+    /// A worker has another number of slots for Python tasks: one stepped aside, or came back.
+    WorkerSlots {
+        /// Which.
+        worker: WorkerId,
+        /// How many there are now.
+        python: u32,
+    },
     /// A client wants results.
     Submit {
         /// The graph's id, never used before.

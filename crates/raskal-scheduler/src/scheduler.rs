@@ -72,6 +72,13 @@ impl Scheduler {
                 self.hungry.iter_mut().for_each(|hungry| _ = hungry.insert(worker));
                 self.rehome();
             }
+            Event::WorkerSlots { worker, python } => {
+                if let Some(known) = self.workers.get_mut(&worker) {
+                    let lane = known.lane(SlotClass::Python);
+                    known.lanes[lane].slots = python;
+                    self.hungry[lane].insert(worker);
+                }
+            }
             Event::WorkerLost { worker } => self.worker_lost(worker, out),
             Event::Submit { graph, client, layers, imports, wanted } => {
                 let state = GraphState::new(client, layers, imports, &wanted);

@@ -1,14 +1,15 @@
 //! Answers to clients' questions about the cluster.
 
 use crate::core::Core;
-use raskal_proto::client::{Answer, ClusterInfo, Question, WorkerInfo};
-use raskal_types::{TaskId, WorkerId};
+use raskal_proto::client::{Answer, ClusterInfo, Holding, Question, WorkerInfo};
+use raskal_types::{GraphId, TaskId, WorkerId};
 use std::collections::BTreeMap;
 
 pub(crate) fn answer(core: &Core, question: Question) -> Answer {
     match question {
         Question::WhoHas(tasks) => Answer::WhoHas(tasks.into_iter().map(|task| core.scheduler.holders(task)).collect()),
         Question::HasWhat => Answer::HasWhat(has_what(core)),
+        Question::Backlog => backlog(core),
         Question::Info => Answer::Info(ClusterInfo {
             addresses: core.addresses.clone(),
             dashboard: core.dashboard.clone(),
@@ -24,17 +25,29 @@ fn info(core: &Core, info: &WorkerInfo) -> WorkerInfo {
     WorkerInfo { assigned: assigned as u32, holds: holds as u32, ..info.clone() }
 }
 
-fn has_what(core: &Core) -> Vec<(WorkerId, Vec<String>)> {
-    let mut keys: BTreeMap<WorkerId, Vec<String>> =
+fn backlog(core: &Core) -> Answer {
+    let graphs: Vec<GraphId> = core.scheduler.graphs().map(|(graph, _)| graph).collect();
+    let (mut unfinished, mut running) = (0, 0);
+    for counts in graphs.into_iter().flat_map(|graph| core.scheduler.counts(graph)) {
+        unfinished += u64::from(counts.needed.saturating_sub(counts.done + counts.failed));
+        running += u64::from(counts.running);
+    }
+    Answer::Backlog { unfinished, running }
+}
+
+fn has_what(core: &Core) -> Vec<(WorkerId, Vec<Holding>)> {
+    let mut keys: BTreeMap<WorkerId, Vec<Holding>> =
         core.tables.workers.keys().map(|&worker| (worker, Vec::new())).collect();
     let mut graphs: Vec<_> = core.tables.graphs.iter().collect();
     graphs.sort_unstable_by_key(|(id, _)| **id);
     for (&graph, submitted) in graphs {
-        let mut held: Vec<u32> = submitted.held.keys().copied().collect();
+        let mut held: Vec<(u32, u64)> = submitted.held.iter().map(|(&index, held)| (index, held.size_bytes)).collect();
         held.sort_unstable();
-        for index in held {
-            for holder in core.scheduler.holders(TaskId { graph, index }) {
-                keys.entry(holder).or_default().push(submitted.graph.key(index));
+        for (index, size_bytes) in held {
+            let task = TaskId { graph, index };
+            for holder in core.scheduler.holders(task) {
+                let key = submitted.graph.key(index);
+                keys.entry(holder).or_default().push(Holding { task, key, size_bytes });
             }
         }
     }

@@ -4,7 +4,9 @@
 //! end of the turn, so that under load many messages share a frame.
 //! Invariant: nobody else touches the scheduler, and nothing here waits for a peer.
 
+use crate::board::Board;
 use crate::report::{History, now_us};
+use crate::share::Calls;
 use crate::tables::{Client, Held, Tables, Worker};
 use raskal_dashboard::Snapshot;
 use raskal_net::{Address, Sender};
@@ -37,6 +39,8 @@ pub(crate) struct Core {
     pub(crate) scheduler: Scheduler,
     pub(crate) tables: Tables,
     pub(crate) history: History,
+    pub(crate) board: Board,
+    pub(crate) calls: Calls,
     pub(crate) addresses: Vec<String>,
     pub(crate) dashboard: Option<String>,
     worker_timeout: Duration,
@@ -49,6 +53,8 @@ impl Core {
             scheduler: Scheduler::new(),
             tables: Tables::default(),
             history: History::new(),
+            board: Board::default(),
+            calls: Calls::default(),
             addresses: addresses.iter().map(ToString::to_string).collect(),
             dashboard,
             worker_timeout,
@@ -96,6 +102,7 @@ impl Core {
                 if self.tables.clients.remove(&client).is_some() {
                     tracing::info!(%client, "a client left");
                     self.step(Event::ClientLost { client });
+                    self.end_sharing(client);
                 }
             }
             Incoming::Snapshot { answer } => {
@@ -133,13 +140,15 @@ impl Core {
         let slots = Slots::Separate { python: info.python_slots, native: info.native_slots };
         tracing::info!(%worker, name = info.name, address = info.address, "a worker joined");
         let peers = self.tables.workers.values().map(|peer| (peer.info.worker, peer.info.address.clone())).collect();
-        let outbox = vec![ToWorker::Welcome { worker }, ToWorker::Peers { joined: peers, left: vec![] }];
+        let mut outbox = vec![ToWorker::Welcome { worker }, ToWorker::Peers { joined: peers, left: vec![] }];
+        outbox.extend(self.setups());
         for other in self.tables.workers.values_mut() {
             other.outbox.push(ToWorker::Peers { joined: vec![(worker, info.address.clone())], left: vec![] });
         }
         for client in self.tables.clients.values_mut() {
             client.outbox.push(ToClient::Workers { joined: vec![info.clone()], left: vec![] });
         }
+        let told = format!("{{\"action\":\"add-worker\",\"worker\":{:?}}}", info.address);
         let entry = Worker {
             sender,
             outbox,
@@ -151,6 +160,7 @@ impl Core {
         };
         self.tables.workers.insert(worker, entry);
         self.step(Event::WorkerJoined { worker, slots });
+        self.announce(&told);
     }
 
     /// A worker is gone: in order, or for a reason.
@@ -170,6 +180,8 @@ impl Core {
             client.outbox.push(ToClient::Workers { joined: vec![], left: vec![worker] });
         }
         self.step(Event::WorkerLost { worker });
+        self.end_calls(worker);
+        self.announce(&format!("{{\"action\":\"remove-worker\",\"worker\":{:?}}}", gone.info.address));
     }
 
     fn find_silent_workers(&mut self) {
@@ -200,6 +212,7 @@ impl Core {
         ];
         self.tables.clients.insert(client, Client { sender, outbox, name, graphs: vec![] });
         self.give_graphs(client);
+        self.announce(&format!("{{\"action\":\"add-client\",\"client\":{}}}", client.0));
     }
 
     pub(crate) fn give_graphs(&mut self, client: ClientId) {
@@ -251,6 +264,8 @@ impl Core {
                     known.executing = executing;
                 }
             }
+            FromWorker::Called { call, answers } => self.hear_called(call, answers),
+            FromWorker::Slots { python } => self.step(Event::WorkerSlots { worker, python }),
             FromWorker::Hello(_) => tracing::warn!(%worker, "a worker said hello twice"),
         }
     }

@@ -8,17 +8,20 @@
 //! - `connection`: one peer's frames, in and out.
 //! - `core`: the task that owns the scheduler; `submit`, `deliver` and `answer` are its parts; `tables` is what it knows
 //!   beside the scheduler: peers, functions, small values, failures.
+//! - `board`: named things that clients share, pure; `share`: it and calls into executors under the core.
 //! - `report`: what the dashboard shows.
 //!
 //! This process never reads a user's value or function, and links neither Python nor DataFusion.
 
 mod answer;
+mod board;
 mod connection;
 mod core;
 mod deliver;
 pub mod options;
 mod report;
 pub mod run;
+mod share;
 mod submit;
 mod tables;
 

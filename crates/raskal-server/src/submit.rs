@@ -33,6 +33,10 @@ impl Core {
                 let answer = answer(self, question);
                 self.tables.tell_client(client, ToClient::Answer { request, answer });
             }
+            FromClient::Board { request, ask } => self.hear_board(client, request, ask),
+            FromClient::GiveUp { request } => self.hear_give_up(client, request),
+            FromClient::Call { request, call } => self.hear_call(client, request, call),
+            FromClient::Setup(setup) => self.hear_setup(setup),
             FromClient::Hello { .. } => self.hang_up(client, "it said hello twice"),
         }
     }
@@ -47,6 +51,7 @@ impl Core {
         tracing::warn!(%client, name = gone.name, problem, "a client's connection was closed");
         gone.sender.close();
         self.step(Event::ClientLost { client });
+        self.end_sharing(client);
     }
 
     fn submit(&mut self, client: ClientId, submit: Submit) -> Result<(), String> {

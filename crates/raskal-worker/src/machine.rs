@@ -114,6 +114,11 @@ impl Worker {
                 }
             }
             Event::ExecutorReady { executor, threads } => self.executors.push(Executor::new(executor, threads)),
+            Event::ExecutorThreads { executor, threads } => {
+                if let Some(executor) = self.executor(executor) {
+                    executor.threads = threads.max(1);
+                }
+            }
             Event::ExecutorDied { executor, running } => self.executor_died(executor, running, out),
         }
         self.dispatch(out);

@@ -134,6 +134,13 @@ pub enum Event {
         /// How many tasks it runs at once.
         threads: u32,
     },
+    /// An executor runs another number of tasks at once: one stepped aside, or came back.
+    ExecutorThreads {
+        /// Which.
+        executor: ExecutorId,
+        /// How many.
+        threads: u32,
+    },
     /// An executor is gone, with all that lived there.
     ExecutorDied {
         /// Which.

@@ -1,28 +1,111 @@
-"""Running computations on a cluster: `Client`, `LocalCluster`, futures and waiting for them.
+"""Running computations on a cluster: clients, clusters, futures, and what tasks and clients share.
 
 Start at `Client`. The scheduler and the nodes are Rust processes (``crates/raskal-server``, ``crates/raskal-runtime``);
-what is here talks to them through ``crates/raskal-py/src/client.rs``.
+what is here talks to them through ``crates/raskal-py/src/client.rs`` and ``crates/raskal-py/src/board.rs``.
 """
 
-from raskal.distributed.client import Client, default_client, get_client
+from raskal import config
+from raskal.distributed._containers import futures_of
+from raskal.distributed.actor import Actor, ActorFuture, BaseActorFuture
+from raskal.distributed.adaptive import Adaptive
+from raskal.distributed.client import Client, default_client, ensure_default_client, get_client
 from raskal.distributed.cluster import LocalCluster
+from raskal.distributed.coordination import Event, Lock, MultiLock, Pub, Queue, Semaphore, Sub, Variable
+from raskal.distributed.events import print, warn
+from raskal.distributed.executor_interface import ClientExecutor
 from raskal.distributed.future import Future
+from raskal.distributed.plugin import (
+    CondaInstall,
+    Environ,
+    InstallPlugin,
+    NannyPlugin,
+    PipInstall,
+    SchedulerPlugin,
+    UploadDirectory,
+    UploadFile,
+    WorkerPlugin,
+)
+from raskal.distributed.processes import Nanny, Scheduler, Worker
+from raskal.distributed.progress import progress, span
+from raskal.distributed.security import Security
+from raskal.distributed.spec import SpecCluster
+from raskal.distributed.ssh import SSHCluster
 from raskal.distributed.waiting import as_completed, fire_and_forget, wait
-from raskal.exceptions import CancelledError, KilledWorker, LostResult
+from raskal.distributed.worker import get_worker, rejoin, secede, worker_client
+from raskal.exceptions import CancelledError, FutureCancelledError, KilledWorker, LostResult
 
 TimeoutError = TimeoutError
 
+# Names of Dask's that have no counterpart, and what to use instead.
+_INSTEAD = {
+    "rpc": "processes speak a protocol of their own; Client has methods for what can be asked",
+    "connect": "processes speak a protocol of their own; use Client(address)",
+    "Status": "`status` of clients, clusters and processes is a word, such as 'running'",
+    "Reschedule": "pass retries= to submit and raise any exception",
+    "get_task_metadata": "use Client.get_task_stream",
+    "sync": "use Client.sync",
+    "local_client": "use worker_client",
+    "SubprocessCluster": "use LocalCluster, whose workers are processes",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name in _INSTEAD:
+        raise AttributeError(f"raskal.distributed has no {name!r}: {_INSTEAD[name]}")
+    raise AttributeError(f"module 'raskal.distributed' has no attribute {name!r}")
+
+
 __all__ = [
+    "Actor",
+    "ActorFuture",
+    "Adaptive",
+    "BaseActorFuture",
     "CancelledError",
     "Client",
+    "ClientExecutor",
+    "CondaInstall",
+    "Environ",
+    "Event",
     "Future",
+    "FutureCancelledError",
+    "InstallPlugin",
     "KilledWorker",
     "LocalCluster",
+    "Lock",
     "LostResult",
+    "MultiLock",
+    "Nanny",
+    "NannyPlugin",
+    "PipInstall",
+    "Pub",
+    "Queue",
+    "SSHCluster",
+    "Scheduler",
+    "SchedulerPlugin",
+    "Security",
+    "Semaphore",
+    "SpecCluster",
+    "Sub",
     "TimeoutError",
+    "UploadDirectory",
+    "UploadFile",
+    "Variable",
+    "Worker",
+    "WorkerPlugin",
     "as_completed",
+    "config",
     "default_client",
+    "ensure_default_client",
     "fire_and_forget",
+    "futures_of",
     "get_client",
+    "get_worker",
+    "print",
+    "progress",
+    "rejoin",
+    "secede",
+    "span",
     "wait",
+    "warn",
+    "worker_client",
 ]

@@ -7,9 +7,11 @@ the traceback goes as text and comes back as the cause.
 from __future__ import annotations
 
 import pickle
+import re
 import traceback
+from types import TracebackType
 
-__all__ = ["RemoteTraceback", "pack", "unpack"]
+__all__ = ["RemoteTraceback", "pack", "traceback_of", "unpack"]
 
 
 class RemoteTraceback(Exception):
@@ -75,3 +77,34 @@ def unpack(data: bytes, text: str) -> BaseException:
         exception = RuntimeError(f"a task failed with {exception!r}, which is no exception")
     exception.__cause__ = RemoteTraceback(text)
     return exception
+
+
+_FRAME = re.compile(r'^  File "(?P<file>.+)", line (?P<line>\d+), in (?P<name>.+)$', re.MULTILINE)
+
+
+def traceback_of(text: str) -> TracebackType | None:
+    """Make a traceback again from its text: files, lines and functions, without variables.
+
+    Parameters
+    ----------
+    text : str
+        As Python prints it.
+
+    Returns
+    -------
+    traceback or None
+        Of the last exception in the text; None if there is none.
+    """
+    last = text.rsplit("Traceback (most recent call last):", 1)[-1]
+    made: TracebackType | None = None
+    for found in reversed(list(_FRAME.finditer(last))):
+        code = compile("raise Exception", found["file"], "exec")
+        name = found["name"].rsplit(".", 1)[-1]
+        code = code.replace(co_name=name, co_qualname=found["name"], co_firstlineno=int(found["line"]))
+        try:
+            exec(code, {"__name__": "remote"})
+        except Exception as error:
+            assert error.__traceback__ is not None and error.__traceback__.tb_next is not None
+            raised = error.__traceback__.tb_next
+            made = TracebackType(made, raised.tb_frame, raised.tb_lasti, int(found["line"]))
+    return made

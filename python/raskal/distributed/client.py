@@ -1,57 +1,79 @@
 """A connection to a cluster: `Client`.
 
 Start at `Client`. While a client is the current one, `raskal.compute` and every ``.compute()`` run on its cluster. The
-connection itself is Rust (``crates/raskal-runtime/src/client``).
+connection itself is Rust (``crates/raskal-runtime/src/client``). What is not about computing is in parts of the class:
+`sharing` (by name), `calls` (into the workers' processes) and `inventory` (workers and values).
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-import gc
-import itertools
+import inspect
+import json
 import logging
 import os
 import threading
 import weakref
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from html import escape
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 from raskal import base, config
 from raskal._raskal import Client as _Client
-from raskal._raskal import Delayed, ProgramBuilder, Remote, lower_delayed
+from raskal._raskal import Remote
+from raskal.distributed import _serve, events
+from raskal.distributed._desk import Desk
+from raskal.distributed._options import seconds_of
+from raskal.distributed._sync import either, in_thread, on_loop
+from raskal.distributed.calls import CallMethods
 from raskal.distributed.cluster import LocalCluster
 from raskal.distributed.future import Future
-from raskal.tokenize import tokenize
+from raskal.distributed.inventory import InventoryMethods
+from raskal.distributed.results import ResultMethods
+from raskal.distributed.security import Security, contact_of
+from raskal.distributed.sharing import SharingMethods
+from raskal.distributed.submission import SubmissionMethods
 
-__all__ = ["Client", "default_client", "get_client"]
+__all__ = ["Client", "client_of", "default_client", "ensure_default_client", "get_client"]
 
 logger = logging.getLogger("raskal.distributed")
 
 _clients: list[weakref.ref[Client]] = []
 
+_SERIALIZERS = {"raskal", "dask", "pickle", "cloudpickle", "msgpack", "error"}
 
-class Client:
+
+class Client(SubmissionMethods, ResultMethods, SharingMethods, CallMethods, InventoryMethods):
     """A connection to a cluster, which then runs what is computed.
 
     Parameters
     ----------
-    address : str, LocalCluster or None
+    address : str, cluster or None
         The scheduler's address, such as ``tls://127.0.0.1:8786``, or a cluster. None starts a cluster on this machine,
         unless a scheduler file is given.
-    timeout : float or None
-        Seconds to wait for the scheduler; the configuration ``distributed.comm.timeouts.connect``, or 10, by default.
-    scheduler_file : str, optional
-        The file that the scheduler wrote; by default looked for by the address.
-    token : str, optional
-        The cluster's token, where there is no scheduler file.
+    loop : None
+        For Dask's sake: an asynchronous client uses the event loop that runs.
+    timeout : float or str, optional
+        How long to wait for the scheduler; the configuration ``distributed.comm.timeouts.connect``, or 10 s, by
+        default.
     set_as_default : bool
         Whether `raskal.compute` uses this client while it is open.
+    scheduler_file : str, optional
+        The file that the scheduler wrote; by default looked for by the address.
+    security : Security or dict, optional
+        Certificates of one's own.
+    asynchronous : bool
+        Whether what waits gives something to await: made with ``await Client(...)`` or ``async with Client(...)`` on a
+        running event loop.
     name : str, optional
         A name for people.
-    asynchronous : bool
-        Not supported.
+    heartbeat_interval, serializers, deserializers, extensions, direct_to_workers, connection_limit
+        For Dask's sake. Values travel straight between workers and clients, in pickle, Arrow or raw buffers.
+    token : str, optional
+        The cluster's token, where there is no scheduler file.
     **kwargs
         Of `LocalCluster`, when one is started.
 
@@ -62,7 +84,7 @@ class Client:
 
     Notes
     -----
-    Differs from Dask: there is no asynchronous client. Source: crates/raskal-runtime/src/client/
+    Source: crates/raskal-runtime/src/client/
 
     Examples
     --------
@@ -74,399 +96,172 @@ class Client:
 
     def __init__(
         self,
-        address: str | LocalCluster | None = None,
-        timeout: float | str | None = None,
-        scheduler_file: str | os.PathLike[str] | None = None,
+        address: Any = None,
+        loop: Any = None,
+        timeout: Any = None,
         set_as_default: bool = True,
-        token: str | None = None,
-        name: str | None = None,
+        scheduler_file: str | os.PathLike[str] | None = None,
+        security: Any = None,
         asynchronous: bool = False,
+        name: str | None = None,
+        heartbeat_interval: Any = None,
+        serializers: Iterable[str] | None = None,
+        deserializers: Iterable[str] | None = None,
+        extensions: Any = None,
+        direct_to_workers: bool | None = None,
+        connection_limit: int = 512,
+        token: str | None = None,
+        _contact: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
-        if asynchronous:
-            raise NotImplementedError(
-                "asynchronous=True is not supported\nhint: use the blocking API, in a thread if need be"
-            )
-        self._own_cluster: LocalCluster | None = None
+        for codec in (*(serializers or ()), *(deserializers or ())):
+            if codec not in _SERIALIZERS:
+                raise NotImplementedError(f"the serializer {codec!r} is not known; there are {sorted(_SERIALIZERS)}")
+        self.security = Security.of(security)
+        self.extensions: dict[str, Any] = dict(extensions or {})
+        self.direct_to_workers = direct_to_workers
+        self.preloads: list[Any] = []
+        self.generation = 0
+        self.id = self.name = name or f"Client-{uuid4().hex[:12]}"
+        self.scheduler_file = None if scheduler_file is None else os.fspath(scheduler_file)
+        self.cluster: Any = None
+        self._own_cluster: Any = None
+        self._asynchronous = asynchronous
         self._closed = True
-        seconds = _seconds(timeout if timeout is not None else config.get("distributed.comm.timeouts.connect", 10))
-        if scheduler_file is None and address is None:
+        self._started = False
+        timeout = timeout if timeout is not None else config.get("distributed.comm.timeouts.connect", 10)
+        self._timeout = seconds_of(timeout)
+        if self.scheduler_file is None and address is None:
             address = os.environ.get("RASKAL_SCHEDULER_ADDRESS") or None
-        if address is None and scheduler_file is None:
-            address = self._own_cluster = LocalCluster(**kwargs)
+        if address is None and self.scheduler_file is None:
+            address = self._own_cluster = LocalCluster(security=security, asynchronous=asynchronous, **kwargs)
         elif kwargs:
             raise TypeError(f"Client got unknown arguments {sorted(kwargs)}; those of LocalCluster need address=None")
-        self.cluster: LocalCluster | None = None
-        if isinstance(address, LocalCluster):
+        self._address = address
+        self._contact = {**contact_of(self.security), **(_contact or {})}
+        self._token = token
+        self._known: weakref.WeakValueDictionary[str, Remote] = weakref.WeakValueDictionary()
+        self._callbacks: dict[tuple[int, int], list[tuple[Future, Callable[[Future], Any]]]] = {}
+        self._callback_lock = threading.Lock()
+        self._callback_thread: threading.Thread | None = None
+        self._lent: dict[tuple[int, int], tuple[float, Remote]] = {}
+        self._before: Any = None
+        self._is_default = set_as_default
+        self.loop = asyncio.get_running_loop() if asynchronous and on_loop() else None
+        _clients.append(weakref.ref(self))
+        if not asynchronous:
+            self._connect()
+
+    def _connect(self) -> None:
+        address, file = self._address, self.scheduler_file
+        if hasattr(address, "scheduler_address"):
             self.cluster = address
-            address, scheduler_file = self.cluster.scheduler_address, self.cluster.scheduler_file
-        file = None if scheduler_file is None else os.fspath(scheduler_file)
+            if self._own_cluster is None and getattr(address, "status", "running") == "closed":
+                raise RuntimeError(f"{address!r} is closed\nhint: make a new cluster")
+            address, file = self.cluster.scheduler_address, getattr(self.cluster, "scheduler_file", None)
+            self._token = self._token or getattr(getattr(self.cluster, "contact", self.cluster), "token", None)
+            if not self._contact:
+                self._contact = contact_of(getattr(self.cluster, "security", None))
+            self.scheduler_file = file
+        elif file is not None:
+            address, file = _read_contact(file, address)
         try:
-            self._client = _Client(address, file, token, name, seconds)
-            if self.cluster is not None:
+            self._client = _Client(address, file, self._token, self.name, self._timeout, **self._contact)
+            if self.cluster is not None and hasattr(self.cluster, "_wait_for_a_worker"):
                 self.cluster._wait_for_a_worker(self._client)
         except BaseException:
             if self._own_cluster is not None:
                 self._own_cluster.close()
             raise
-        self.name = name or f"Client-{uuid4().hex[:12]}"
+        self._desk = Desk(self._client)
         self._closed = False
-        self._known: weakref.WeakValueDictionary[str, Remote] = weakref.WeakValueDictionary()
-        self._callbacks: dict[tuple[int, int], list[tuple[Future, Callable[[Future], Any]]]] = {}
-        self._callback_lock = threading.Lock()
-        self._callback_thread: threading.Thread | None = None
-        self._before: Any = None
-        self._is_default = set_as_default
-        if set_as_default:
+        self._started = True
+        events.attend(self)
+        if self._is_default:
             self._before = base.set_default_client(self)
-        _clients.append(weakref.ref(self))
 
-    # ---- running
-
-    def submit(
-        self,
-        func: Callable[..., Any],
-        *args: Any,
-        key: str | None = None,
-        pure: bool = True,
-        retries: int | None = None,
-        priority: int = 0,
-        workers: Any = None,
-        **kwargs: Any,
-    ) -> Future:
-        """Run a function on the cluster.
-
-        Parameters
-        ----------
-        func : callable
-            The function.
-        *args, **kwargs
-            Its arguments; futures and lazy collections among them, at any depth, become their values.
-        key : str, optional
-            The task's key; by default made from the function and its arguments if `pure`, else unique.
-        pure : bool
-            Whether the same call gives the same result, and may share one future.
-        retries : int, optional
-            Not supported yet, other than 0.
-        priority : int
-            Not supported yet, other than 0.
-        workers : None
-            Not supported yet.
-
-        Returns
-        -------
-        Future
-
-        Raises
-        ------
-        TypeError
-            If the function or an argument can't be pickled.
-
-        Examples
-        --------
-        >>> from raskal.distributed import Client
-        >>> with Client(n_workers=1, threads_per_worker=1) as client:
-        ...     total = client.submit(sum, [1, 2])
-        ...     client.submit(pow, total, 2).result()
-        9
-        """
-        _refuse(retries=retries, priority=priority, workers=workers)
-        if not callable(func):
-            raise TypeError(f"the first argument of submit must be a function, got {type(func).__name__}")
-        if key is None:
-            name = getattr(func, "__name__", type(func).__name__).strip("<>")
-            key = f"{name}-{tokenize(func, args, kwargs)}" if pure else f"{name}-{uuid4().hex}"
-        known = self._known.get(key)
-        if known is not None and known.status in ("pending", "finished"):
-            return Future(known, self, key)
-        return self._submit_calls([Delayed._call(func, args, kwargs or None, key, None)], [key])[0]
-
-    def map(
-        self,
-        func: Callable[..., Any],
-        *iterables: Iterable[Any],
-        key: str | list[str] | None = None,
-        pure: bool = False,
-        retries: int | None = None,
-        priority: int = 0,
-        workers: Any = None,
-        batch_size: int | None = None,
-        **kwargs: Any,
-    ) -> list[Future]:
-        """Run a function on every item of iterables.
-
-        Parameters
-        ----------
-        func : callable
-            The function.
-        *iterables : iterable
-            Its arguments; the shortest one ends it.
-        key : str or list of str, optional
-            Prefix of the keys, or the keys.
-        pure : bool
-            Whether the same call gives the same result, and may share one task. False by default: making keys from
-            contents costs more than a small task.
-        retries, priority, workers
-            As of `submit`.
-        batch_size : int, optional
-            Accepted for Dask's sake; tasks travel in batches anyway.
-        **kwargs
-            Further arguments of every call.
-
-        Returns
-        -------
-        list of Future
-
-        Notes
-        -----
-        Differs from Dask: `pure` is false by default.
-        """
-        _refuse(retries=retries, priority=priority, workers=workers)
-        if not callable(func):
-            raise TypeError(f"the first argument of map must be a function, got {type(func).__name__}")
-        calls = list(zip(*iterables))
-        keys: list[str | None]
-        if isinstance(key, list):
-            if len(key) != len(calls):
-                raise ValueError(f"map got {len(key)} keys for {len(calls)} calls")
-            keys = list(key)
-        elif pure:
-            name = key or getattr(func, "__name__", type(func).__name__).strip("<>")
-            keys = [f"{name}-{tokenize(func, args, kwargs)}" for args in calls]
-        elif key is not None:
-            keys = [f"{key}-{uuid4().hex[:8]}-{number}" for number in range(len(calls))]
-        else:
-            keys = [None] * len(calls)
-        with _no_collection():
-            nodes = [Delayed._call(func, args, kwargs or None, own, None) for args, own in zip(calls, keys)]
-            return self._submit_calls(nodes, keys)
-
-    def _submit_calls(self, nodes: list[Delayed], keys: list[str | None]) -> list[Future]:
-        if not nodes:
-            return []
-        builder = ProgramBuilder()
-        remotes = self._client.submit(builder, lower_delayed(builder, nodes))
-        for key, remote in zip(keys, remotes):
-            if key is not None:
-                self._known[key] = remote
-        return [Future(remote, self, key) for key, remote in zip(keys, remotes)]
-
-    def gather(self, futures: Any, errors: str = "raise", direct: Any = None, asynchronous: Any = None) -> Any:
-        """Get the results of futures.
-
-        Parameters
-        ----------
-        futures : Future, or containers of them
-            Lists, tuples, sets, dictionaries, at any depth.
-        errors : {'raise', 'skip'}
-            Whether the first failure is raised, or failed futures are left out of lists.
-        direct, asynchronous
-            Accepted for Dask's sake.
-
-        Returns
-        -------
-        object
-            The same containers, with results.
-        """
-        if errors not in ("raise", "skip"):
-            raise ValueError(f"errors must be 'raise' or 'skip', got {errors!r}")
-        if isinstance(futures, Iterator):
-            return map(self.gather, futures)
-        found: list[Future] = []
-        _find_futures(futures, found)
-        if errors == "skip" and found:
-            self._client.wait([future._remote for future in found])
-            found = [future for future in found if future.status == "finished"]
-        values = self._client.gather([future._remote for future in found])
-        return _put_back(futures, {id(future): value for future, value in zip(found, values)})
-
-    def compute(
-        self,
-        collections: Any,
-        sync: bool = False,
-        optimize_graph: bool = True,
-        traverse: bool = True,
-        **kwargs: Any,
-    ) -> Any:
-        """Compute collections on the cluster; the results stay there until they are asked for.
-
-        Parameters
-        ----------
-        collections : collection, or list of them
-            What to compute.
-        sync : bool
-            Whether to wait and return the results themselves.
-        optimize_graph, traverse, **kwargs
-            Accepted for Dask's sake.
-
-        Returns
-        -------
-        Future, or list of Future
-            Of the results, or the results if `sync`.
-        """
-        several = isinstance(collections, (list, tuple, set, frozenset))
-        items = list(collections) if several else [collections]
-        if sync:
-            results = list(base.compute(*items, scheduler=self, traverse=traverse))
-            return results if several else results[0]
-        places = [place for place, item in enumerate(items) if base.is_dask_collection(item)]
-        builder, groups = base._lower([items[place] for place in places])
-        wanted = []
-        for place, group in zip(places, groups):
-            item = items[place]
-            if isinstance(item, (Delayed, Future)) and len(group) == 1:
-                wanted.append(group[0])
-                continue
-            finalize = base._Gather(item.__raskal_finalize__)
-            wanted.append(builder.add_gather(f"finalize-{uuid4().hex}", group, finalize, "finalize"))
-        remotes = iter(self._client.submit(builder, wanted) if wanted else [])
-        results = [Future(next(remotes), self) if base.is_dask_collection(item) else item for item in items]
-        return results if several else results[0]
-
-    def persist(self, collections: Any, optimize_graph: bool = True, **kwargs: Any) -> Any:
-        """Compute the parts of collections and keep them on the cluster.
-
-        Parameters
-        ----------
-        collections : collection, or list of them
-            What to compute.
-        optimize_graph, **kwargs
-            Accepted for Dask's sake.
-
-        Returns
-        -------
-        collection, or list of them
-            The same, over the kept parts.
-        """
-        several = isinstance(collections, (list, tuple, set, frozenset))
-        items = list(collections) if several else [collections]
-        results = list(base.persist(*items, scheduler=self))
-        return results if several else results[0]
-
-    def compute_program(self, builder: ProgramBuilder, wanted: list[int]) -> list[Any]:
-        """The values of the wanted tasks, in order. What `raskal.compute` calls."""
-        from raskal.diagnostics import progress
-
-        active = progress.active()
-        return self._client.compute(builder, wanted, None if active is None else active.update)
-
-    def persist_program(self, builder: ProgramBuilder, groups: list[list[int]]) -> list[Any]:
-        """A handle for each group of tasks. What `raskal.persist` calls."""
-        return self._client.persist(builder, groups)
-
-    def scatter(self, data: Any, broadcast: Any = False, hash: bool = True, **kwargs: Any) -> Any:
-        """Send data to the cluster.
-
-        Parameters
-        ----------
-        data : list, dict or object
-            The data; the items of a list or dictionary become futures of their own.
-        broadcast, hash, **kwargs
-            Accepted for Dask's sake; data is copied to where it is needed.
-
-        Returns
-        -------
-        Future, or list or dict of Future
-        """
-        if isinstance(data, dict):
-            return dict(zip(data, self.scatter(list(data.values())), strict=True))
-        several = isinstance(data, (list, tuple, set, frozenset))
-        items = list(data) if several else [data]
-        nodes = [Delayed._computed(item, f"{type(item).__name__}-{uuid4().hex}") for item in items]
-        futures = self._submit_calls(nodes, [None] * len(nodes))
-        if several:
-            return type(data)(futures)
-        return futures[0]
-
-    def cancel(self, futures: Any, asynchronous: Any = None, force: bool = False, **kwargs: Any) -> None:
-        """Give futures up.
-
-        Parameters
-        ----------
-        futures : Future, or list of them
-            What is not wanted any more.
-        asynchronous, force, **kwargs
-            Accepted for Dask's sake.
-        """
-        found: list[Future] = []
-        _find_futures(futures, found)
-        self._client.cancel([future._remote for future in found])
-
-    # ---- the cluster
-
-    def wait_for_workers(self, n_workers: int, timeout: float | str | None = None) -> None:
-        """Wait until there are so many workers.
-
-        Parameters
-        ----------
-        n_workers : int
-            How many.
-        timeout : float, optional
-            Seconds to wait at most.
-
-        Raises
-        ------
-        TimeoutError
-            If the time runs out.
-        """
-        self._client.wait_for_workers(n_workers, None if timeout is None else _seconds(timeout))
-
-    def scheduler_info(self, **kwargs: Any) -> dict[str, Any]:
-        """What the scheduler knows of itself and its workers.
-
-        Returns
-        -------
-        dict
-            With ``address``, ``dashboard``, ``version``, ``started`` and ``workers``, by address.
-        """
-        info = self._client.info()
-        return {
-            "type": "Scheduler",
-            "address": info["addresses"][0] if info["addresses"] else self._client.address,
-            "dashboard": info["dashboard"],
-            "version": info["version"],
-            "started": info["started"],
-            "workers": {worker["address"]: worker for worker in info["workers"]},
-        }
-
-    def nthreads(self, workers: Any = None) -> dict[str, int]:
-        """Number of Python tasks that each worker runs at a time, by address."""
-        return {worker["address"]: worker["nthreads"] for worker in self._client.workers()}
-
-    def ncores(self, workers: Any = None) -> dict[str, int]:
-        """The same as `nthreads`."""
-        return self.nthreads(workers)
-
-    def who_has(self, futures: Any = None, **kwargs: Any) -> dict[str, tuple[str, ...]]:
-        """The addresses of the workers that hold each future's result, by key.
-
-        Parameters
-        ----------
-        futures : Future, or list of them
-            Which results.
-        """
-        found: list[Future] = []
-        _find_futures(futures, found)
-        addresses = {worker["id"]: worker["address"] for worker in self._client.workers()}
-        holders = self._client.who_has([future._remote for future in found])
-        return {
-            future.key: tuple(addresses[worker] for worker in workers if worker in addresses)
-            for future, workers in zip(found, holders)
-        }
-
-    def has_what(self, workers: Any = None, **kwargs: Any) -> dict[str, tuple[str, ...]]:
-        """The keys of the results that each worker holds, by address."""
-        addresses = {worker["id"]: worker["address"] for worker in self._client.workers()}
-        return {addresses[worker]: tuple(keys) for worker, keys in self._client.has_what() if worker in addresses}
+    # ---- on an event loop
 
     @property
-    def dashboard_link(self) -> str | None:
-        """The dashboard's address."""
-        return self._client.dashboard
+    def asynchronous(self) -> bool:
+        """Whether calls that wait are to be awaited: the client is asynchronous, and this is its event loop."""
+        return self._asynchronous and on_loop()
+
+    def sync(self, func: Callable[..., Any], *args: Any, asynchronous: bool | None = None, **kwargs: Any) -> Any:
+        """Call a function, which may be a coroutine function, and wait for it; to be awaited on an event loop."""
+        kwargs.pop("callback_timeout", None)
+        if self.asynchronous if asynchronous is None else asynchronous:
+            result = func(*args, **kwargs)
+            return result if inspect.isawaitable(result) else _ready(result)
+        result = func(*args, **kwargs)
+        return _serve.run_coroutine(_awaited(result)) if inspect.isawaitable(result) else result
+
+    async def _start(self) -> Client:
+        if not self._started:
+            self.loop = asyncio.get_running_loop()
+            if hasattr(self._address, "_started_later"):
+                await self._address
+            await in_thread(self._connect)
+        return self
+
+    def start(self, **kwargs: Any) -> Any:
+        """Connect, if that was not done yet."""
+        if self.asynchronous:
+            return self._start()
+        if not self._started:
+            self._connect()
+        return self
+
+    def __await__(self) -> Generator[Any, Any, Client]:
+        return self._start().__await__()
+
+    async def __aenter__(self) -> Client:
+        return await self._start()
+
+    async def __aexit__(self, *error: object) -> None:
+        await in_thread(self._close)
+
+    def __getattr__(self, name: str) -> Any:
+        if name in ("_client", "_desk") and self.__dict__.get("_asynchronous") and not self.__dict__.get("_started"):
+            raise RuntimeError("this asynchronous client has not started\nhint: await it, or use it in `async with`")
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def normalize_collection(self, collection: Any) -> Any:
+        """The collection itself: what is kept on the cluster already is found without this."""
+        return collection
+
+    # ---- being the current one
+
+    @classmethod
+    def current(cls, allow_global: bool = True) -> Client:
+        """The client that runs what is computed here.
+
+        Parameters
+        ----------
+        allow_global : bool
+            Whether the default client will do, besides one of `as_current`.
+
+        Raises
+        ------
+        ValueError
+            If there is none.
+        """
+        client = base.default_client() if allow_global else base._own.get()
+        if isinstance(client, Client):
+            return client
+        raise ValueError("no client found\nhint: make one with raskal.distributed.Client(address)")
+
+    @contextlib.contextmanager
+    def as_current(self) -> Iterator[Client]:
+        """Have this client run what is computed inside a block, in this thread."""
+        with base.own_client(self):
+            yield self
 
     @property
     def status(self) -> str:
-        """``running`` or ``closed``."""
+        """``running``, ``connecting`` or ``closed``."""
+        if self._asynchronous and not self._started:
+            return "connecting"
         return "closed" if self._closed or not self._client.is_open else "running"
 
     # ---- callbacks
@@ -498,35 +293,45 @@ class Client:
         if self._closed:
             raise ValueError("this future's client was closed\nhint: compute it anew with the new client")
 
-    def close(self, timeout: Any = None) -> None:
+    @either
+    def close(self, timeout: Any = None) -> Any:
         """End the connection; results that only this client wanted are let go.
 
         Parameters
         ----------
         timeout : float, optional
-            Accepted for Dask's sake.
+            For Dask's sake.
         """
+        self._close()
+
+    def _close(self) -> None:
         if self._closed:
             return
+        for name in list(self.__dict__.get("_scheduler_plugins", ())):
+            with contextlib.suppress(Exception):
+                self._unregister_here(name)
         self._closed = True
         if self._is_default and base.default_client() is self:
             before = self._before
             base.set_default_client(None if before is None or before.status == "closed" else before)
         self._client.close()
         if self._own_cluster is not None:
-            self._own_cluster.close()
+            self._own_cluster._close()
 
-    def shutdown(self) -> None:
-        """End the connection, and the cluster if it is of this machine."""
-        self.close()
+    @either
+    def shutdown(self) -> Any:
+        """End the connection, and the cluster if this process started it."""
+        self._close()
         if self.cluster is not None:
-            self.cluster.close()
+            self.cluster._close()
 
     def __enter__(self) -> Client:
+        if self._asynchronous:
+            raise RuntimeError("this client is asynchronous\nhint: use `async with`")
         return self
 
     def __exit__(self, *error: object) -> None:
-        self.close()
+        self._close()
 
     def __getstate__(self) -> Any:
         raise TypeError(f"{self!r} can't be pickled: it belongs to this process\nhint: use get_client() inside tasks")
@@ -551,18 +356,6 @@ class Client:
         )
 
 
-@contextlib.contextmanager
-def _no_collection() -> Iterator[None]:
-    """Hold the garbage collector: it would look through a growing heap of live objects again and again."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
-
-
 def _watch(reference: weakref.ref[Client], watcher: Any) -> None:
     """Run callbacks for as long as the client is there."""
     while True:
@@ -581,53 +374,29 @@ def _watch(reference: weakref.ref[Client], watcher: Any) -> None:
         del client
 
 
-def _seconds(timeout: float | str) -> float:
-    """A time such as 5, ``"5s"`` or ``"1 min"`` in seconds."""
-    if isinstance(timeout, (int, float)):
-        return float(timeout)
-    text = timeout.strip().lower()
-    for unit, factor in (("ms", 1e-3), ("min", 60.0), ("s", 1.0), ("m", 60.0), ("h", 3600.0), ("", 1.0)):
-        if text.endswith(unit):
-            try:
-                return float(text[: len(text) - len(unit)]) * factor
-            except ValueError:
-                continue
-    raise ValueError(f"{timeout!r} is not a time\nhint: pass seconds, or text such as '10s'")
+async def _ready(value: Any) -> Any:
+    return value
 
 
-def _refuse(**options: Any) -> None:
-    for name, value in options.items():
-        if value:
-            raise NotImplementedError(f"{name}={value!r} is not supported yet on a cluster\nhint: leave it out")
+async def _awaited(value: Any) -> Any:
+    return await value
 
 
-def _find_futures(item: Any, found: list[Future]) -> None:
-    if isinstance(item, Future):
-        found.append(item)
-    elif isinstance(item, dict):
-        for value in item.values():
-            _find_futures(value, found)
-    elif isinstance(item, (list, tuple, set, frozenset)):
-        for value in item:
-            _find_futures(value, found)
+def _read_contact(file: str, address: Any) -> tuple[Any, str | None]:
+    """Address and scheduler file; of a file that holds an address alone, the address."""
+    known = Path(file)
+    if known.exists():
+        try:
+            contact = json.loads(known.read_text())
+        except ValueError:
+            return address, file
+        if isinstance(contact, dict) and "addresses" not in contact and "address" in contact:
+            return address or contact["address"], None
+    return address, file
 
 
-_SKIP = object()
-
-
-def _put_back(item: Any, values: dict[int, Any]) -> Any:
-    if isinstance(item, Future):
-        return values.get(id(item), _SKIP)
-    if isinstance(item, dict):
-        replaced = {key: _put_back(value, values) for key, value in item.items()}
-        return {key: value for key, value in replaced.items() if value is not _SKIP}
-    if isinstance(item, (list, tuple, set, frozenset)):
-        return type(item)(value for value in (_put_back(value, values) for value in item) if value is not _SKIP)
-    return item
-
-
-def default_client() -> Client:
-    """The current client.
+def default_client(c: Client | None = None) -> Client:
+    """The current client, or the one given.
 
     Returns
     -------
@@ -638,21 +407,36 @@ def default_client() -> Client:
     ValueError
         If there is none.
     """
-    current = base.default_client()
-    if isinstance(current, Client):
-        return current
-    raise ValueError("no client found\nhint: make one with raskal.distributed.Client(address)")
+    return c if c is not None else Client.current()
 
 
-def get_client(address: str | None = None, timeout: float | str | None = None) -> Client:
-    """The current client, or one of that address.
+def ensure_default_client(client: Client) -> None:
+    """Make a client the default one."""
+    base.set_default_client(client)
+
+
+def client_of(address: str) -> Client:
+    """The client of this process that is connected to a scheduler; a new one if there is none."""
+    from raskal.distributed.worker import executor_client, is_executor
+
+    for reference in reversed(_clients):
+        client = reference()
+        if client is not None and client.status == "running" and client._client.address == address:
+            return client
+    return executor_client() if is_executor() else get_client(address)
+
+
+def get_client(address: str | None = None, timeout: Any = None, resolve_address: bool = True) -> Client:
+    """The current client, in a task that of the worker, or one of an address.
 
     Parameters
     ----------
     address : str, optional
         The scheduler's address.
-    timeout : float, optional
-        Seconds to wait for the scheduler.
+    timeout : float or str, optional
+        How long to wait for the scheduler.
+    resolve_address : bool
+        For Dask's sake.
 
     Returns
     -------
@@ -663,9 +447,16 @@ def get_client(address: str | None = None, timeout: float | str | None = None) -
     ValueError
         If there is no client and no address.
     """
+    from raskal.distributed.worker import executor_client, is_executor
+
     if address is None:
+        current = base.default_client()
+        if isinstance(current, Client) and current.status != "closed":
+            return current
+        if is_executor():
+            return executor_client(timeout)
         return default_client()
-    for reference in itertools.chain(_clients):
+    for reference in reversed(_clients):
         client = reference()
         if client is not None and client.status == "running" and client._client.address == address:
             return client

@@ -1,82 +1,78 @@
 """A cluster on this machine: `LocalCluster`.
 
-It starts the `raskal` scheduler and node processes as children, each with a pipe as standard input that it reads to the
-end: when this process is gone, however it went, so are they.
+It is a `SpecCluster` of processes of this machine (`processes`), each with a pipe as standard input that it reads to
+the end: when this process is gone, however it went, so are they.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
-import subprocess
-import sys
-import tempfile
-import threading
-import time
-import weakref
-from html import escape
-from pathlib import Path
 from typing import Any
+
+from raskal.distributed.processes import Scheduler, Worker, find_command
+from raskal.distributed.spec import SpecCluster
+from raskal.system import cpu_count
 
 __all__ = ["LocalCluster", "find_command"]
 
-_START_SECONDS = 60.0
+# Names of worker classes of Dask that mean the same here.
+_CLASSES = {
+    "nanny",
+    "worker",
+    "distributed.nanny",
+    "distributed.worker",
+    "dask.distributed.worker",
+    "dask.distributed.nanny",
+}
 
 
-def find_command() -> str:
-    """Find the `raskal` command.
-
-    Returns
-    -------
-    str
-        Its path: the checkout's, else the one beside Python, else the one on the PATH.
-
-    Raises
-    ------
-    FileNotFoundError
-        If it is in none of these places.
-    """
-    places = [Path(__file__).resolve().parent.parent / "bin" / "raskal", Path(sys.executable).parent / "raskal"]
-    for place in places:
-        if place.is_file():
-            return str(place)
-    found = shutil.which("raskal")
-    if found is None:
-        looked = ", ".join(map(str, places))
-        raise FileNotFoundError(
-            f"the raskal command is not in {looked}, nor on the PATH\n"
-            "hint: install the package (pip install .), or run `make extension` in a checkout"
-        )
-    return found
+def workers_and_threads(cores: int) -> tuple[int, int]:
+    """How many workers of how many threads share a machine: few threads each, and a factor of the cores."""
+    if cores <= 4:
+        return cores, 1
+    count = min(part for part in range(1, cores + 1) if cores % part == 0 and part * part >= cores)
+    return count, cores // count
 
 
-class LocalCluster:
+class LocalCluster(SpecCluster):
     """A scheduler and workers as processes of this machine.
 
     Parameters
     ----------
-    n_workers : int, optional
-        Worker processes; by default one.
-    threads_per_worker : int, optional
-        Python tasks that each runs at a time; by default the cores, shared among the workers.
-    dashboard_address : str or None
-        Where the dashboard listens, such as ``127.0.0.1:8787``; by default any free port of this machine. None for no
-        dashboard.
-    scheduler_port : int
-        The scheduler's port; 0 for any.
-    host : str
-        Where scheduler and workers listen.
-    memory_limit : str or int, optional
-        Memory budget of each worker, such as ``"4GB"``.
     name : str, optional
         A name for people.
-    silence_logs : bool
-        Whether the processes' logs are dropped; otherwise they go to this process's standard error.
+    n_workers : int, optional
+        Workers; by default as the cores allow.
+    threads_per_worker : int, optional
+        Python tasks that each runs at a time; by default the cores, shared among the workers.
     processes : bool
-        Always true: workers are processes.
+        For Dask's sake: workers are always processes.
+    loop, start, ip, services, worker_services, service_kwargs, blocked_handlers, scheduler_sync_interval
+        For Dask's sake.
+    host : str
+        Where scheduler and workers listen.
+    scheduler_port : int
+        The scheduler's port; 0 for any.
+    silence_logs : int or bool
+        The first level that processes log, as of `logging`; True for nothing at all.
+    dashboard_address : str or None
+        Where the dashboard listens, such as ``127.0.0.1:0``; by default port 8787 or the next free one. None for no
+        dashboard.
+    worker_dashboard_address : str, optional
+        For Dask's sake: the scheduler's dashboard shows the workers.
     asynchronous : bool
-        Not supported.
+        Whether what waits gives something to await; to be made with ``await`` or ``async with``.
+    security : Security, optional
+        Certificates of one's own.
+    protocol : str, optional
+        For Dask's sake: connections are encrypted.
+    interface : str, optional
+        The network interface to listen at, in place of `host`.
+    worker_class : str or type, optional
+        A class of workers of one's own, as `SpecCluster` takes it.
+    scheduler_kwargs : dict, optional
+        Further arguments of `Scheduler`.
+    **worker_kwargs
+        Further arguments of `Worker`: `memory_limit`, `resources`, `local_directory`, `preload`, `env`...
 
     Raises
     ------
@@ -87,6 +83,9 @@ class LocalCluster:
 
     Notes
     -----
+    Differs from Dask: workers are processes also where ``processes=False`` is passed, and all connections are
+    encrypted.
+
     Source: crates/raskal-server/src/run.rs, crates/raskal-runtime/src/node/
 
     Examples
@@ -99,212 +98,87 @@ class LocalCluster:
 
     def __init__(
         self,
+        name: str | None = None,
         n_workers: int | None = None,
         threads_per_worker: int | None = None,
-        processes: bool = True,
-        dashboard_address: str | None = "127.0.0.1:0",
+        processes: bool | None = None,
+        loop: Any = None,
+        start: Any = None,
+        host: str | None = None,
+        ip: str | None = None,
         scheduler_port: int = 0,
-        host: str = "127.0.0.1",
-        memory_limit: str | int | None = None,
-        name: str | None = None,
-        silence_logs: bool = False,
+        silence_logs: Any = 30,
+        dashboard_address: str | None = ":8787",
+        worker_dashboard_address: str | None = None,
+        diagnostics_port: Any = None,
+        services: Any = None,
+        worker_services: Any = None,
+        service_kwargs: Any = None,
         asynchronous: bool = False,
-        **kwargs: Any,
+        security: Any = None,
+        protocol: str | None = None,
+        blocked_handlers: Any = None,
+        interface: str | None = None,
+        worker_class: Any = None,
+        scheduler_kwargs: dict[str, Any] | None = None,
+        scheduler_sync_interval: Any = 1,
+        **worker_kwargs: Any,
     ) -> None:
-        if asynchronous:
-            raise NotImplementedError(
-                "asynchronous=True is not supported\nhint: use the blocking API, in a thread if need be"
-            )
-        if not processes:
-            raise NotImplementedError(
-                "processes=False is not supported: workers are processes\nhint: without a client raskal runs on the "
-                "threads of this process"
-            )
-        if kwargs:
-            raise TypeError(f"LocalCluster got unknown arguments {sorted(kwargs)}")
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
-        count = 1 if n_workers is None else n_workers
-        if count < 0:
+        if protocol not in (None, "tls", "tls://", "tcp", "tcp://", "inproc", "inproc://"):
+            raise ValueError(f"protocol must be 'tls', got {protocol!r}")
+        cores = cpu_count()
+        if n_workers is not None and n_workers < 0:
             raise ValueError(f"n_workers must be at least 0, got {n_workers}")
-        self._threads = max(1, cores // max(1, count)) if threads_per_worker is None else threads_per_worker
-        if self._threads < 1:
+        if threads_per_worker is not None and threads_per_worker < 1:
             raise ValueError(f"threads_per_worker must be at least 1, got {threads_per_worker}")
-        self.name = name or f"LocalCluster-{os.getpid()}-{next(_numbers)}"
-        self._memory_limit = memory_limit
-        self._host = host
-        self._sink = subprocess.DEVNULL if silence_logs else None
-        self._folder = tempfile.mkdtemp(prefix="raskal-")
-        self._file = str(Path(self._folder) / "scheduler.json")
-        self._processes: list[subprocess.Popen[bytes]] = []
-        self._workers: list[subprocess.Popen[bytes]] = []
-        self._finalizer = weakref.finalize(self, _end, self._processes, self._folder)
-        self._started = 0
-        try:
-            self._start_scheduler(scheduler_port, dashboard_address)
-            self._start_workers(count)
-        except BaseException:
-            self.close()
-            raise
+        if n_workers is None and threads_per_worker is None:
+            n_workers, threads_per_worker = workers_and_threads(cores)
+        elif n_workers is None:
+            n_workers = max(1, cores // (threads_per_worker or 1))
+        elif threads_per_worker is None:
+            threads_per_worker = max(1, cores // max(1, n_workers))
+        place = {"host": host or ip or "127.0.0.1", "interface": interface}
+        scheduler = {
+            "port": scheduler_port,
+            "dashboard_address": dashboard_address,
+            "security": security,
+            "silence_logs": silence_logs,
+            **place,
+            **(scheduler_kwargs or {}),
+        }
+        cls = Worker if worker_class is None or str(worker_class).lower() in _CLASSES else worker_class
+        options = {
+            "nthreads": threads_per_worker,
+            "security": security,
+            "silence_logs": silence_logs,
+            **place,
+            **worker_kwargs,
+        }
+        if cls is Worker:
+            # What is wrong with the options is said before anything starts.
+            Worker(**{key: value for key, value in options.items() if key != "security"})
+        worker = {"cls": cls, "options": options}
+        self.processes = True
+        super().__init__(
+            workers=dict.fromkeys(range(n_workers), worker),
+            scheduler={"cls": Scheduler, "options": scheduler},
+            worker=worker,
+            name=name or None,
+            asynchronous=asynchronous,
+            security=security,
+            silence_logs=silence_logs,
+        )
+        self._next = n_workers
 
-    def _start(self, command: list[str], **pipes: Any) -> subprocess.Popen[bytes]:
-        # Workers import what this process can: modules beside its script, and paths that it added.
-        path = os.pathsep.join(entry or os.getcwd() for entry in sys.path)
-        environment = {"RASKAL_LOG": "warn", **os.environ, "PYTHONPATH": path}
-        process = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=self._sink, env=environment, **pipes)
-        self._processes.append(process)
-        return process
+    def _label(self, name: Any) -> str:
+        # Names that people see on a dashboard beside those of other clusters.
+        return f"{self.name}-{name}"
 
-    def _start_scheduler(self, port: int, dashboard: str | None) -> None:
-        command = [
-            find_command(),
-            "scheduler",
-            "--host",
-            self._host,
-            "--port",
-            str(port),
-            "--scheduler-file",
-            self._file,
-        ]
-        command += ["--no-dashboard"] if dashboard is None else ["--dashboard-address", dashboard]
-        process = self._start([*command, "--end-with-stdin"], stdout=subprocess.PIPE)
-        assert process.stdout is not None
-        # It prints where it listens when it does, and closes its output when it can't.
-        if not process.stdout.readline():
-            raise RuntimeError(
-                f"the scheduler ended with exit code {process.wait()} instead of starting; its log has more"
-            )
-        _drain(process)
-        contact = json.loads(Path(self._file).read_text())
-        self.scheduler_address: str = contact["addresses"][0]
-        self.dashboard_link: str | None = contact.get("dashboard")
-
-    def _start_workers(self, count: int) -> None:
-        for _ in range(count):
-            command = [sys.executable, "-m", "raskal.node", "--scheduler-file", self._file, "--end-with-stdin"]
-            command += [
-                "--nthreads",
-                str(self._threads),
-                "--name",
-                f"{self.name}-{self._started}",
-                "--host",
-                self._host,
-            ]
-            if self._memory_limit is not None:
-                command += ["--memory-limit", str(self._memory_limit)]
-            self._workers.append(self._start(command, stdout=self._sink))
-            self._started += 1
-
-    def _wait_for_a_worker(self, client: Any) -> None:
-        """Wait until one worker has joined, or all have ended instead."""
-        deadline = time.monotonic() + _START_SECONDS
-        while self._workers:
-            try:
-                return client.wait_for_workers(1, 0.2)
-            except TimeoutError:
-                codes = [worker.poll() for worker in self._workers]
-                if None not in codes:
-                    raise RuntimeError(
-                        f"all workers ended instead of starting, with exit codes {codes}\n"
-                        "hint: what they wrote to the standard error tells why"
-                    ) from None
-                if time.monotonic() > deadline:
-                    raise
-
-    @property
-    def scheduler_file(self) -> str:
-        """The file that lets clients find the scheduler and be let in."""
-        return self._file
-
-    @property
-    def status(self) -> str:
-        """``running`` or ``closed``."""
-        return "running" if self._finalizer.alive else "closed"
-
-    def scale(self, n: int) -> None:
-        """Start or end workers until there are `n`.
-
-        Parameters
-        ----------
-        n : int
-            How many workers there are to be.
-        """
-        alive = [worker for worker in self._workers if worker.poll() is None]
-        for worker in alive[n:]:
-            worker.terminate()
-        self._workers = alive[:n]
-        self._start_workers(n - len(alive))
-
-    def get_client(self) -> Any:
-        """Connect a new client to the cluster."""
-        from raskal.distributed.client import Client
-
-        return Client(self)
-
-    def close(self, timeout: float | None = None) -> None:
-        """End all processes of the cluster.
-
-        Parameters
-        ----------
-        timeout : float, optional
-            Accepted for Dask's sake; ending takes no more than some seconds.
-        """
-        self._finalizer()
-
-    def __enter__(self) -> LocalCluster:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.close()
+    def start_worker(self, *args: Any, **kwargs: Any) -> None:
+        """Start one more worker."""
+        self._scale(len(self.worker_spec) + 1)
 
     def __repr__(self) -> str:
-        address = getattr(self, "scheduler_address", "not started")
-        return f"LocalCluster({self.name!r}, {address!r}, workers={len(self._workers)}, threads={self._threads} each)"
-
-    def _repr_html_(self) -> str:
-        link = self.dashboard_link
-        dashboard = f'<a href="{escape(link)}" target="_blank">{escape(link)}</a>' if link else "none"
-        return (
-            f"<strong>{escape(self.name)}</strong><ul><li>Scheduler: {escape(self.scheduler_address)}</li>"
-            f"<li>Dashboard: {dashboard}</li>"
-            f"<li>Workers: {len(self._workers)} of {self._threads} threads each</li></ul>"
-        )
-
-
-def _numbered() -> Any:
-    number = 0
-    while True:
-        yield number
-        number += 1
-
-
-_numbers = _numbered()
-
-
-def _drain(process: subprocess.Popen[bytes]) -> None:
-    """Read what a process still prints (where it listens, for people), so that it never waits for a reader."""
-
-    def read() -> None:
-        assert process.stdout is not None
-        for _ in process.stdout:
-            pass
-
-    threading.Thread(target=read, name="raskal-scheduler-output", daemon=True).start()
-
-
-def _end(processes: list[subprocess.Popen[bytes]], folder: str) -> None:
-    """End processes: politely, by closing their standard input, then not."""
-    for process in reversed(processes):
-        if process.stdin is not None:
-            try:
-                process.stdin.close()
-            except OSError:
-                pass
-        if process.poll() is None:
-            process.terminate()
-    for process in processes:
-        try:
-            process.wait(timeout=5)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-    shutil.rmtree(folder, ignore_errors=True)
+        address = self.scheduler_address
+        threads = self._threads_per_worker()
+        return f"LocalCluster({self.name!r}, {address!r}, workers={len(self.workers)}, threads={threads} each)"

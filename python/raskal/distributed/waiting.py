@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from typing import Any, NamedTuple
 
+from raskal.distributed._sync import in_thread
 from raskal.distributed.future import Future
 
 __all__ = ["DoneAndNotDone", "as_completed", "fire_and_forget", "wait"]
@@ -21,14 +23,14 @@ class DoneAndNotDone(NamedTuple):
     not_done: set[Future]
 
 
-def wait(fs: Any, timeout: float | None = None, return_when: str = ALL_COMPLETED) -> DoneAndNotDone:
+def wait(fs: Any, timeout: Any = None, return_when: str = ALL_COMPLETED) -> Any:
     """Wait until futures have ended.
 
     Parameters
     ----------
-    fs : Future or iterable of Future
+    fs : Future, iterable of Future, or persisted collections
         What to wait for.
-    timeout : float, optional
+    timeout : float or str, optional
         Seconds to wait at most.
     return_when : {'ALL_COMPLETED', 'FIRST_COMPLETED'}
         Whether to wait for all or for one.
@@ -36,27 +38,45 @@ def wait(fs: Any, timeout: float | None = None, return_when: str = ALL_COMPLETED
     Returns
     -------
     done, not_done : set of Future
+        To be awaited on the event loop of an asynchronous client.
 
     Raises
     ------
     TimeoutError
         If the time runs out.
+    CancelledError
+        If one of them was given up.
     """
+    from raskal.distributed._containers import futures_of
+
     if return_when not in (ALL_COMPLETED, FIRST_COMPLETED):
         raise ValueError(f"return_when must be 'ALL_COMPLETED' or 'FIRST_COMPLETED', got {return_when!r}")
-    futures = [fs] if isinstance(fs, Future) else list(fs)
+    if timeout is not None and not isinstance(timeout, (int, float, str)):
+        raise TypeError(f"timeout must be a time, got {timeout!r}\nhint: pass several futures as a list")
+    futures = [fs] if isinstance(fs, Future) else futures_of(fs)
+    if futures and futures[0].asynchronous:
+        return in_thread(_wait, futures, timeout, return_when)
+    return _wait(futures, timeout, return_when)
+
+
+def _wait(futures: list[Future], timeout: Any, return_when: str) -> DoneAndNotDone:
+    from raskal.distributed._options import seconds_of
+
     if futures:
         client = futures[0].client._client
         remotes = [future._remote for future in futures]
-        if not client.wait(remotes, return_when == FIRST_COMPLETED, timeout):
+        seconds = None if timeout is None else seconds_of(timeout)
+        if not client.wait(remotes, return_when == FIRST_COMPLETED, seconds):
             left = sum(not future.done() for future in futures)
             raise TimeoutError(f"{left} of {len(futures)} futures did not end within {timeout} s")
     done = {future for future in futures if future.done()}
+    for future in done:
+        future._check()
     return DoneAndNotDone(done, set(futures) - done)
 
 
 class as_completed:
-    """Iterate over futures in the order in which they end.
+    """Iterate over futures in the order in which they end, with ``for`` or ``async for``.
 
     Parameters
     ----------
@@ -66,8 +86,8 @@ class as_completed:
         Whether to give pairs of future and result; a task that raised raises here then.
     raise_errors : bool
         With `with_results`, whether a task's exception is raised (the default) or given in place of the result.
-    timeout : float, optional
-        Seconds for each next future at most.
+    timeout : float or str, optional
+        Seconds, from now on, for all of them.
 
     Examples
     --------
@@ -80,18 +100,21 @@ class as_completed:
     def __init__(
         self,
         futures: Iterable[Future] | None = None,
-        *,
         loop: Any = None,
         with_results: bool = False,
         raise_errors: bool = True,
-        timeout: float | None = None,
+        *,
+        timeout: Any = None,
     ) -> None:
+        from raskal.distributed._options import seconds_of
+
         self._waiting: dict[tuple[int, int], list[Future]] = {}
         self._ended: deque[Future] = deque()
         self._watcher: Any = None
         self._with_results = with_results
         self._raise_errors = raise_errors
         self._timeout = timeout
+        self._deadline = None if timeout is None else time.monotonic() + seconds_of(timeout)
         self.update(futures or ())
 
     def add(self, future: Future) -> None:
@@ -133,6 +156,9 @@ class as_completed:
         self._take(0.0)
         return bool(self._ended)
 
+    def _left(self) -> float | None:
+        return None if self._deadline is None else max(0.0, self._deadline - time.monotonic())
+
     def _take(self, timeout: float | None) -> None:
         if self._watcher is None or not self._waiting:
             return
@@ -147,13 +173,31 @@ class as_completed:
         return self
 
     def __next__(self) -> Any:
+        if not self._wait():
+            raise StopIteration
+        return self._give(self._ended.popleft())
+
+    def _wait(self) -> bool:
+        """Wait until one has ended; whether there is one to wait for."""
         while not self._ended:
             if not self._waiting:
-                raise StopIteration
-            self._take(self._timeout)
-            if not self._ended and self._timeout is not None:
+                return False
+            left = self._left()
+            self._take(left)
+            if not self._ended and left is not None and self._left() == 0.0:
                 raise TimeoutError(f"no future ended within {self._timeout} s")
-        return self._give(self._ended.popleft())
+        return True
+
+    next = __next__
+
+    def __aiter__(self) -> AsyncIterator[Any]:
+        return self
+
+    async def __anext__(self) -> Any:
+        if not await in_thread(self._wait):
+            raise StopAsyncIteration
+        future = self._ended.popleft()
+        return await in_thread(self._give, future) if self._with_results else future
 
     def next_batch(self, block: bool = True) -> list[Any]:
         """The futures that have ended and were not given yet.
@@ -188,9 +232,9 @@ class as_completed:
         if not self._with_results:
             return future
         if self._raise_errors:
-            return future, future.result()
-        error = future.exception()
-        return future, (future.result() if error is None else error)
+            return future, future._result()
+        error = future._wait()
+        return future, (future._result() if error is None else error)
 
 
 _kept: set[Future] = set()
@@ -201,9 +245,11 @@ def fire_and_forget(obj: Any) -> None:
 
     Parameters
     ----------
-    obj : Future or iterable of Future
+    obj : Future, iterable of Future, or persisted collection
         What is to be run.
     """
-    for future in [obj] if isinstance(obj, Future) else list(obj):
+    from raskal.distributed._containers import futures_of
+
+    for future in [obj] if isinstance(obj, Future) else futures_of(obj):
         _kept.add(future)
         future.add_done_callback(_kept.discard)

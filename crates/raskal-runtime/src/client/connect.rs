@@ -22,6 +22,8 @@ pub struct ClientOptions {
     pub scheduler_file: Option<PathBuf>,
     /// The token in hexadecimal digits, in place of the file's.
     pub token: Option<String>,
+    /// How to be let in, in place of file and token; needs the address.
+    pub credentials: Option<Credentials>,
     /// A name for people.
     pub name: String,
     /// How long to wait for the scheduler.
@@ -180,6 +182,9 @@ async fn release(shared: Arc<Shared>, sender: Sender<FromClient>) {
 
 fn find(options: &ClientOptions) -> Result<(Address, Credentials), Failure> {
     let address = options.address.as_deref().map(str::parse::<Address>).transpose()?;
+    if let (Some(credentials), Some(address)) = (&options.credentials, &address) {
+        return Ok((address.clone(), credentials.clone()));
+    }
     let (address, credentials) = match (&options.scheduler_file, address) {
         (Some(path), address) => {
             let file = SchedulerFile::read(path)?;

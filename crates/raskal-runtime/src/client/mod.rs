@@ -6,10 +6,12 @@
 //!
 //! - [`connect`]: to the scheduler, by address or file; [`submit`]: programs as messages.
 //! - [`results`]: handles that count references, and waiting; [`gather`]: values.
+//! - [`board`]: what clients share, and calls into executors.
 //! - [`questions`]: what the cluster is and holds.
 //!
 //! Nothing here knows Python.
 
+pub mod board;
 pub mod connect;
 pub mod gather;
 pub mod questions;
@@ -17,5 +19,6 @@ pub mod results;
 pub mod submit;
 mod table;
 
+pub use board::{Answered, Mail};
 pub use connect::{Client, ClientOptions};
 pub use results::{Poll, Remote, Status};

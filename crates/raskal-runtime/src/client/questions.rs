@@ -4,7 +4,7 @@ use crate::Failure;
 use crate::client::Client;
 use crate::client::results::{POLL, Poll};
 use raskal_proto::FromClient;
-use raskal_proto::client::{Answer, ClusterInfo, Question};
+use raskal_proto::client::{Answer, ClusterInfo, Holding, Question};
 use raskal_types::{TaskId, WorkerId};
 
 impl Client {
@@ -44,6 +44,17 @@ impl Client {
         }
     }
 
+    /// How many tasks have not ended, and how many of them workers have.
+    ///
+    /// # Errors
+    /// If the connection ends, or what `poll` says.
+    pub fn backlog(&self, poll: &mut Poll<'_>) -> Result<(u64, u64), Failure> {
+        match self.ask(Question::Backlog, poll)? {
+            Answer::Backlog { unfinished, running } => Ok((unfinished, running)),
+            _ => Err(Failure::internal("the scheduler answered another question")),
+        }
+    }
+
     /// The holders of each of these results.
     ///
     /// # Errors
@@ -55,14 +66,24 @@ impl Client {
         }
     }
 
-    /// The keys of the values that each worker holds.
+    /// The values that each worker holds.
     ///
     /// # Errors
     /// If the connection ends, or what `poll` says.
-    pub fn has_what(&self, poll: &mut Poll<'_>) -> Result<Vec<(WorkerId, Vec<String>)>, Failure> {
+    pub fn has_what(&self, poll: &mut Poll<'_>) -> Result<Vec<(WorkerId, Vec<Holding>)>, Failure> {
         match self.ask(Question::HasWhat, poll)? {
             Answer::HasWhat(keys) => Ok(keys),
             _ => Err(Failure::internal("the scheduler answered another question")),
         }
+    }
+
+    /// The key that a task's client gave it, if this is that client and it still wants something of the task's graph.
+    pub fn key_of(&self, task: TaskId) -> Option<String> {
+        let naming = {
+            let table = self.shared.table.lock();
+            table.graphs.get(&task.graph)?;
+            table.naming(task)
+        };
+        Some(naming.key())
     }
 }

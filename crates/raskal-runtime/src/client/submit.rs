@@ -3,7 +3,8 @@
 use crate::client::Client;
 use crate::client::results::Remote;
 use crate::client::table::{Known, Outcome};
-use crate::{Failure, Program};
+use crate::{Failure, Function, Program};
+use raskal_graph::Graph;
 use raskal_proto::client::Submit;
 use raskal_proto::{FromClient, FunctionMessage};
 use raskal_types::{ErrorKind, GraphId, SlotClass, TaskId};
@@ -58,19 +59,8 @@ impl Client {
         let known = known.collect();
         let parts = graph.to_parts();
 
+        let id = self.next_graph()?;
         let mut table = self.shared.table.lock();
-        table.check_open()?;
-        let id = loop {
-            if table.free_graphs.len() < GRAPHS_LOW && !table.asked_for_graphs {
-                table.asked_for_graphs = true;
-                self.sender.push([FromClient::MoreGraphs])?;
-            }
-            match table.free_graphs.pop_front() {
-                Some(id) => break GraphId(id),
-                None => self.shared.changed.wait(&mut table),
-            }
-            table.check_open()?;
-        };
         let mut unique = wanted.clone();
         unique.sort_unstable();
         unique.dedup();
@@ -93,6 +83,40 @@ impl Client {
                 Ok(handles[position].clone())
             })
             .collect()
+    }
+
+    /// A graph number that nobody used before.
+    fn next_graph(&self) -> Result<GraphId, Failure> {
+        let mut table = self.shared.table.lock();
+        loop {
+            table.check_open()?;
+            if table.free_graphs.len() < GRAPHS_LOW && !table.asked_for_graphs {
+                table.asked_for_graphs = true;
+                self.sender.push([FromClient::MoreGraphs])?;
+            }
+            match table.free_graphs.pop_front() {
+                Some(id) => return Ok(GraphId(id)),
+                None => self.shared.changed.wait(&mut table),
+            }
+        }
+    }
+
+    /// Submits a graph of one task that stands for a task of another client's.
+    pub(crate) fn submit_borrowed(
+        self: &Arc<Self>,
+        graph: Graph,
+        functions: Vec<Arc<dyn Function>>,
+        source: TaskId,
+    ) -> Result<Arc<Remote>, Failure> {
+        let id = self.next_graph()?;
+        let layers = graph.to_parts();
+        let known = functions.into_iter().map(Some).collect();
+        self.shared.table.lock().graphs.insert(id, Known::new(Arc::new(graph), known, vec![0]));
+        let remote = Arc::new(Remote::new(self.clone(), TaskId { graph: id, index: 0 }));
+        let functions = vec![FunctionMessage::default()];
+        let submit = Submit { graph: id, layers, functions, imports: vec![(0, source)], wanted: vec![0] };
+        self.sender.push([FromClient::Submit(Box::new(submit))])?;
+        Ok(remote)
     }
 
     /// Gives up all results of the graphs of these handles; their status becomes cancelled.

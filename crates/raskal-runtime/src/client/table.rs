@@ -1,10 +1,11 @@
 //! What a client knows: results, workers, and questions under way.
 
+use crate::client::board;
 use crate::{Failure, Function};
 use parking_lot::{Condvar, Mutex};
 use raskal_graph::Graph;
 use raskal_proto::client::{Answer, WorkerInfo};
-use raskal_proto::{FailureMessage, ToClient};
+use raskal_proto::{BoardAnswer, FailureMessage, ToClient};
 use raskal_types::{ErrorKind, GraphId, TaskId, WorkerId};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
@@ -68,6 +69,8 @@ pub(crate) struct Table {
     pub(crate) released: Vec<TaskId>,
     /// The tasks that were settled, for those who watch them; kept only while somebody does.
     pub(crate) watchers: Vec<std::sync::mpsc::Sender<TaskId>>,
+    /// Where answers of the board and of executors go, once somebody asks for them.
+    pub(crate) mail: Option<std::sync::mpsc::Sender<ToClient>>,
 }
 
 /// The table, and the way to wait for it.
@@ -96,6 +99,7 @@ impl Shared {
         table.changes += 1;
         // Nobody waits for what will not come.
         table.watchers.clear();
+        table.mail = None;
         drop(table);
         self.changed.notify_all();
     }
@@ -126,10 +130,23 @@ impl Table {
                     *slot = Some(answer);
                 }
             }
+            ToClient::Board { .. } | ToClient::Topic { .. } | ToClient::Called { .. } => self.post(message),
             ToClient::Welcome { dashboard, .. } => {
                 self.dashboard = dashboard;
                 self.welcome = true;
             }
+        }
+    }
+
+    /// Hands on what comes beside results.
+    fn post(&mut self, letter: ToClient) {
+        if let ToClient::Board { answer: BoardAnswer::Notes(notes), .. } = &letter {
+            // Known before it is told how they stand.
+            self.graphs.extend(notes.iter().filter_map(|named| board::known(&named.note.references)));
+        }
+        if let Some(mail) = &self.mail {
+            // Whoever opened the mailbox may be gone.
+            let _ = mail.send(letter);
         }
     }
 

@@ -5,6 +5,8 @@
 //! answers are gathered for at most half a millisecond.
 //! A node leaves large results here and asks for them when somebody else needs them; the local engine, which starts
 //! executors as well, has every result back with its answer.
+//! Calls beside the tasks (`run`, plug-ins, actors) have a queue of their own; what is to be set up first holds the tasks
+//! back. A task that steps aside has another thread take its place, and its own thread ends with it.
 //! Invariant: no lock here is held while a function runs or a value is dropped.
 
 use crate::node::layer::LayerFunction;
@@ -14,6 +16,7 @@ use parking_lot::{Condvar, Mutex};
 use raskal_proto::{FailureMessage, FromExecutor, ToExecutor};
 use raskal_store::{Frames, Lender, Slate, Value};
 use raskal_types::{Attempt, ErrorKind, GraphId, SlotClass, TaskId};
+use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
 use std::io::{BufReader, Write};
 use std::os::unix::net::UnixStream;
@@ -35,11 +38,19 @@ pub trait ExecutorHost {
 
     /// A failure as it travels, with the exception and its traceback.
     fn pack(&self, failure: Failure) -> FailureMessage;
+
+    /// Makes a call; `answer` takes what it answers, now or later.
+    fn call(&self, payload: &[u8], answer: CallAnswer);
+
+    /// The host language's number of this thread.
+    fn thread(&self) -> u64;
 }
 
 /// How an executor serves whoever started it.
 #[derive(Default)]
 pub struct ExecutorOptions {
+    /// How many threads run tasks at first.
+    pub threads: u32,
     /// Whether results go back with their answers, instead of staying here until they are asked for.
     pub returns: bool,
     /// Where to note which task runs ([`task_number`]), with one thread; [`NO_TASK`] between tasks.
@@ -65,9 +76,69 @@ struct Job {
     inputs: Vec<(TaskId, Option<Vec<u8>>)>,
 }
 
+/// Where the answer to a call goes: said once, from any thread.
+pub struct CallAnswer {
+    executor: Arc<Executor>,
+    call: Option<u64>,
+    result: Vec<u8>,
+}
+
+impl CallAnswer {
+    /// Answers the call.
+    pub fn give(mut self, result: Vec<u8>) {
+        self.result = result;
+    }
+}
+
+impl Drop for CallAnswer {
+    fn drop(&mut self) {
+        // Nobody waits for ever, also when the host forgets to answer.
+        match self.call {
+            Some(call) => {
+                self.executor.say(FromExecutor::Called { call, result: std::mem::take(&mut self.result) });
+                self.executor.flush();
+            }
+            None => {
+                self.executor.queue.lock().gates -= 1;
+                self.executor.work.notify_all();
+            }
+        }
+    }
+}
+
+/// A task that runs on a thread.
+#[derive(Clone, Debug)]
+pub struct Running {
+    /// The host language's number of the thread.
+    pub thread: u64,
+    /// Which task.
+    pub task: TaskId,
+    /// Which run of it.
+    pub attempt: Attempt,
+    /// Its key, as made from its layer.
+    pub key: String,
+}
+
+/// What a thread runs.
+type Desk = Arc<Mutex<Option<(TaskId, Attempt, Option<Arc<LayerFunction>>, u32)>>>;
+
+thread_local! {
+    static DESK: RefCell<Option<Desk>> = const { RefCell::new(None) };
+    /// Whether the task of this thread has stepped aside.
+    static ASIDE: Cell<bool> = const { Cell::new(false) };
+}
+
 #[derive(Default)]
 struct Queue {
     jobs: VecDeque<Job>,
+    /// Calls, with their number unless they set something up.
+    calls: VecDeque<(Option<u64>, Vec<u8>)>,
+    /// Set-ups that have not ended: no task begins before.
+    gates: usize,
+    /// Threads that are to end, since tasks came back that had stepped aside.
+    surplus: usize,
+    /// How many tasks run at once.
+    threads: u32,
     exports: VecDeque<TaskId>,
     idle: usize,
 }
@@ -79,6 +150,8 @@ pub struct Executor {
     queue: Mutex<Queue>,
     work: Condvar,
     export: Condvar,
+    call: Condvar,
+    desks: Mutex<Vec<(u64, Desk)>>,
     layers: Mutex<Map<(GraphId, u32), Arc<LayerFunction>>>,
     values: Mutex<Map<TaskId, Value>>,
     answers: Mutex<Vec<FromExecutor>>,
@@ -101,10 +174,13 @@ impl Executor {
         gone: impl FnOnce() + Send + 'static,
     ) -> std::io::Result<Arc<Executor>> {
         let read = pipe.try_clone()?;
+        let queue = Queue { threads: options.threads, ..Queue::default() };
         let executor = Arc::new(Executor {
-            queue: Mutex::default(),
+            queue: Mutex::new(queue),
             work: Condvar::new(),
             export: Condvar::new(),
+            call: Condvar::new(),
+            desks: Mutex::default(),
             layers: Mutex::default(),
             values: Mutex::default(),
             answers: Mutex::default(),
@@ -126,23 +202,45 @@ impl Executor {
         Ok(executor)
     }
 
-    /// The life of a thread that runs tasks. It ends with the process.
+    /// The life of a thread that runs tasks. It ends with the process, or when its task had stepped aside.
     pub fn work(&self, host: &dyn ExecutorHost) {
+        let desk = Desk::default();
+        self.desks.lock().push((host.thread(), desk.clone()));
+        DESK.set(Some(desk.clone()));
+        self.work_on(host, &desk);
+        self.desks.lock().retain(|(_, other)| !Arc::ptr_eq(other, &desk));
+    }
+
+    fn work_on(&self, host: &dyn ExecutorHost, desk: &Desk) {
         let mut turn = Instant::now();
         loop {
-            let job = self.queue.lock().jobs.pop_front();
+            let job = {
+                let mut queue = self.queue.lock();
+                if queue.surplus > 0 {
+                    queue.surplus -= 1;
+                    return;
+                }
+                queue.next()
+            };
             let job = match job {
                 Some(job) => job,
                 None => {
                     self.flush();
                     let mut job = None;
-                    host.detached(&mut || job = Some(self.wait_for_job()));
+                    host.detached(&mut || job = self.wait_for_job());
                     turn = Instant::now();
                     let Some(job) = job else { return };
                     job
                 }
             };
+            *desk.lock() = Some((job.task, job.attempt, job.layer.clone(), job.index));
             let ended = self.run(job, host);
+            *desk.lock() = None;
+            if ASIDE.take() {
+                // Another thread took this one's place.
+                self.change_threads(-1);
+                return;
+            }
             if ended.duration_since(turn) > TURN {
                 host.detached(&mut || {});
                 turn = Instant::now();
@@ -180,11 +278,75 @@ impl Executor {
         }
     }
 
-    fn wait_for_job(&self) -> Job {
+    /// The life of the thread that makes calls beside the tasks. It ends with the process.
+    pub fn work_calls(self: &Arc<Self>, host: &dyn ExecutorHost) {
+        loop {
+            let mut next = None;
+            host.detached(&mut || {
+                let mut queue = self.queue.lock();
+                while queue.calls.is_empty() {
+                    self.call.wait(&mut queue);
+                }
+                next = queue.calls.pop_front();
+            });
+            if let Some((call, payload)) = next {
+                host.call(&payload, CallAnswer { executor: self.clone(), call, result: Vec::new() });
+            }
+        }
+    }
+
+    /// The task that runs on this thread.
+    pub fn current() -> Option<Running> {
+        DESK.with_borrow(|desk| running(0, desk.as_ref()?))
+    }
+
+    /// The tasks that run now, with their threads.
+    pub fn running(&self) -> Vec<Running> {
+        self.desks.lock().iter().filter_map(|(thread, desk)| running(*thread, desk)).collect()
+    }
+
+    /// The task of this thread steps aside: it runs on, and the host is to start another thread that takes its place; false
+    /// if it has done so before, or there is no task.
+    pub fn step_aside(&self) -> bool {
+        if Executor::current().is_none() || ASIDE.replace(true) {
+            return false;
+        }
+        self.change_threads(1);
+        true
+    }
+
+    /// The task of this thread, which had stepped aside, takes a place again; false if it had not.
+    pub fn step_back(&self) -> bool {
+        if !ASIDE.replace(false) {
+            return false;
+        }
+        self.queue.lock().surplus += 1;
+        self.work.notify_one();
+        self.change_threads(-1);
+        true
+    }
+
+    fn change_threads(&self, change: i32) {
+        {
+            let mut queue = self.queue.lock();
+            queue.threads = queue.threads.saturating_add_signed(change);
+            let threads = queue.threads;
+            // Said under the lock, so that the last word is the right one.
+            self.say(FromExecutor::Threads { threads });
+        }
+        self.flush();
+    }
+
+    /// The next job, once there is one; none if the thread is to end.
+    fn wait_for_job(&self) -> Option<Job> {
         let mut queue = self.queue.lock();
         loop {
-            if let Some(job) = queue.jobs.pop_front() {
-                return job;
+            if queue.surplus > 0 {
+                queue.surplus -= 1;
+                return None;
+            }
+            if let Some(job) = queue.next() {
+                return Some(job);
             }
             queue.idle += 1;
             self.work.wait(&mut queue);
@@ -348,6 +510,13 @@ impl Executor {
         }
     }
 
+    fn queue_call(&self, call: Option<u64>, payload: Vec<u8>) {
+        let mut queue = self.queue.lock();
+        queue.gates += usize::from(call.is_none());
+        queue.calls.push_back((call, payload));
+        self.call.notify_one();
+    }
+
     fn receive(&self, task: TaskId, frames: Frames) {
         // Read by the tasks that take it: each then has memory of its own, to which it may write.
         let old = self.values.lock().insert(task, Value::Frames(Arc::new(frames)));
@@ -391,6 +560,8 @@ impl Executor {
                         self.say(FromExecutor::Abandoned { task, attempt });
                     }
                 }
+                ToExecutor::Call { call, payload } => self.queue_call(Some(call), payload),
+                ToExecutor::Setup { payload } => self.queue_call(None, payload),
                 ToExecutor::Taken { loan } => self.lender.taken(loan),
                 ToExecutor::Forget { graph } => self.layers.lock().retain(|id, _| id.0 != graph),
                 ToExecutor::Stop => return false,
@@ -403,6 +574,19 @@ impl Executor {
         drop((garbage, abandoned));
         true
     }
+}
+
+impl Queue {
+    /// The next job, unless something is to be set up first.
+    fn next(&mut self) -> Option<Job> {
+        if self.gates > 0 { None } else { self.jobs.pop_front() }
+    }
+}
+
+fn running(thread: u64, desk: &Desk) -> Option<Running> {
+    let (task, attempt, layer, index) = desk.lock().clone()?;
+    let key = layer.map_or_else(|| task.to_string(), |layer| layer.key(index));
+    Some(Running { thread, task, attempt, key })
 }
 
 fn write_to(pipe: &mut UnixStream, frame: &Frame<FromExecutor>) {

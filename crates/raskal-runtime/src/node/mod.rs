@@ -8,10 +8,12 @@
 //! - `shell`: events in, messages out; `store`: the values of the node; `layer`: the functions it was sent.
 //! - `native`: threads for native tasks; `process`: executor processes, their start, end and restart.
 //! - [`pipe`]: the frames between node and executor; [`executor`]: the other end of it.
+//! - `calls`: calls into executors beside the tasks.
 //! - `data`: the server that gives values to peers and clients; `vitals`: memory and processor time.
 //!
 //! This module calls no Python: executors do, in processes of their own.
 
+mod calls;
 mod data;
 pub mod executor;
 mod layer;
@@ -24,6 +26,6 @@ mod start;
 mod store;
 mod vitals;
 
-pub use executor::{Executor, ExecutorHost, ExecutorOptions};
+pub use executor::{Executor, ExecutorHost, ExecutorOptions, Running};
 pub use options::NodeOptions;
 pub use start::run;

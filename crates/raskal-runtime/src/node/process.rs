@@ -36,6 +36,8 @@ pub(crate) struct Process {
     /// Lends it the memory of large values.
     pub(crate) lender: Arc<Lender>,
     pub(crate) ready: bool,
+    /// How many tasks it runs at once.
+    pub(crate) threads: u32,
 }
 
 impl Process {
@@ -95,7 +97,7 @@ pub(crate) fn start(
         let words: Vec<String> = last_words.lock().iter().cloned().collect();
         let _ = events.send(NodeEvent::ExecutorDied { executor: id, how: describe(pid, status, &words) });
     });
-    Ok(Process { pid, outbox: Vec::new(), frames, lender, ready: false })
+    Ok(Process { pid, outbox: Vec::new(), frames, lender, ready: false, threads: options.executor_threads })
 }
 
 async fn write_frames(

@@ -6,6 +6,7 @@
 
 use crate::Failure;
 use crate::fetch::{FetchError, Fetcher, UNUSABLE};
+use crate::node::calls::Calls;
 use crate::node::data::{self, Reply};
 use crate::node::layer::LayerFunction;
 use crate::node::native::{NativeJob, NativePool};
@@ -90,6 +91,7 @@ struct State {
     next_executor: u32,
     stillborn: u32,
     deaths: HashMap<ExecutorId, String>,
+    calls: Calls,
     /// Why the value of the event that is being handled can't be turned into bytes.
     unusable: Option<String>,
     outbox: Vec<FromWorker>,
@@ -127,6 +129,7 @@ impl Shell {
             next_executor,
             stillborn: 0,
             deaths: HashMap::new(),
+            calls: Calls::default(),
             unusable: None,
             outbox: Vec::new(),
             instructions,
@@ -283,6 +286,11 @@ impl Shell {
                 }
                 self.state.peers.extend(joined);
             }
+            ToWorker::Call { call, pid, payload } => {
+                let answer = self.state.calls.begin(call, pid, payload, &mut self.executors);
+                self.state.outbox.extend(answer);
+            }
+            ToWorker::Setup { setup, now } => self.state.calls.set_up(setup, now, &mut self.executors),
             ToWorker::Welcome { .. } => {}
             ToWorker::Retire { reason } => {
                 return Err(Failure::new(ErrorKind::Io, format!("the scheduler sent us away: {reason}")));
@@ -341,6 +349,18 @@ impl Shell {
                     process.lender.taken(loan);
                 }
             }
+            FromExecutor::Called { call, result } => {
+                let pid = self.executors.get(&executor).map_or(0, |process| process.pid);
+                let answer = self.state.calls.answered(call, executor, pid, Ok(result));
+                self.state.outbox.extend(answer);
+            }
+            FromExecutor::Threads { threads } => {
+                if let Some(process) = self.executors.get_mut(&executor) {
+                    process.threads = threads;
+                }
+                self.step(Event::ExecutorThreads { executor, threads }, None);
+                self.report_slots();
+            }
             FromExecutor::ExportFailed { task, message } => {
                 self.state.unusable = Some(message);
                 self.step(Event::ExportFailed { executor, value: task }, None);
@@ -361,14 +381,27 @@ impl Shell {
         for sent in self.state.functions.values_mut() {
             sent.informed.remove(&executor);
         }
+        let answers = self.state.calls.died(executor, process.pid, &how);
         self.state.deaths.insert(executor, how);
         self.step(Event::ExecutorDied { executor, running: None }, None);
         self.state.deaths.remove(&executor);
+        self.state.outbox.extend(answers);
         let id = ExecutorId(self.state.next_executor);
         self.state.next_executor += 1;
-        let process = process::start(id, &self.options, &self.events)?;
+        let stepped_aside = process.threads != self.options.executor_threads;
+        let mut process = process::start(id, &self.options, &self.events)?;
+        self.state.calls.prepare(&mut process);
         self.executors.insert(id, process);
+        if stepped_aside {
+            self.report_slots();
+        }
         Ok(())
+    }
+
+    /// Tells the scheduler how many Python tasks run here at once.
+    fn report_slots(&mut self) {
+        let python = self.executors.values().map(|process| process.threads).sum();
+        self.state.outbox.push(FromWorker::Slots { python });
     }
 
     fn step(&mut self, event: Event, mut answer: Option<Answer>) {

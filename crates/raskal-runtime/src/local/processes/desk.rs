@@ -194,6 +194,8 @@ impl Desk {
             FromExecutor::Ready
             | FromExecutor::Abandoned { .. }
             | FromExecutor::Taken { .. }
+            | FromExecutor::Called { .. }
+            | FromExecutor::Threads { .. }
             | FromExecutor::ExportFailed { .. } => None,
         }
     }
