@@ -1,6 +1,6 @@
 """What an executor process of a worker knows from its node: how the scheduler is reached, and more.
 
-Start at `take`. Apart from `raskal.distributed`, which takes longer to import than an executor needs to start.
+Start at `take`. Apart from `raskal.distributed`, which the executors of `scheduler="processes"` need not import.
 """
 
 from __future__ import annotations
@@ -22,9 +22,13 @@ def take() -> None:
     # Taken out of the environment: the processes that tasks start are no executors.
     text = os.environ.pop(VARIABLE, None)
     _contact = None if text is None else json.loads(text)
-    if _contact is not None and _contact.get("preload"):
-        from raskal.distributed.worker import preload
+    if _contact is None:
+        return
+    # All of it, before there is more than one thread: two that import parts of a package can each wait for the other, and
+    # Python then gives one of them half a module.
+    from raskal.distributed.worker import preload
 
+    if _contact.get("preload"):
         preload(_contact["preload"], _contact.get("preload_argv", []))
 
 

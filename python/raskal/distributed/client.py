@@ -35,6 +35,7 @@ from raskal.distributed.inventory import InventoryMethods
 from raskal.distributed.results import ResultMethods
 from raskal.distributed.security import Security, contact_of
 from raskal.distributed.sharing import SharingMethods
+from raskal.distributed.spec import SpecCluster
 from raskal.distributed.submission import SubmissionMethods
 
 __all__ = ["Client", "client_of", "default_client", "ensure_default_client", "get_client"]
@@ -165,6 +166,10 @@ class Client(SubmissionMethods, ResultMethods, SharingMethods, CallMethods, Inve
             self.scheduler_file = file
         elif file is not None:
             address, file = _read_contact(file, address)
+        if file is None and self._token is None and self.cluster is None and not self._contact:
+            # A cluster of this process need not tell how to be let in.
+            known = SpecCluster._at(address)
+            file = None if known is None else known.scheduler_file
         try:
             self._client = _Client(address, file, self._token, self.name, self._timeout, **self._contact)
             if self.cluster is not None and hasattr(self.cluster, "_wait_for_a_worker"):

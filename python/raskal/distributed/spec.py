@@ -270,6 +270,12 @@ class SpecCluster:
         return _serve.run_coroutine(wait())
 
     @classmethod
+    def _at(cls, address: Any) -> SpecCluster | None:
+        """The cluster of this process that listens at an address."""
+        running = [cluster for cluster in list(_clusters.values()) if cluster.status == "running"]
+        return next((cluster for cluster in running if cluster.scheduler_address == address), None)
+
+    @classmethod
     def from_name(cls, name: str) -> SpecCluster:
         """The cluster of this process that has a name.
 
