@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import platform
-from importlib import metadata
 
 # What raskal needs, then what it works with when it is there.
 _REQUIRED = ["raskal", "numpy", "pandas", "pyarrow", "cloudpickle", "pyyaml"]
@@ -41,6 +40,9 @@ def show_versions() -> None:
 
 
 def _version(name: str) -> str | None:
+    # Takes as long to import as the rest of raskal; only asked for here.
+    from importlib import metadata
+
     try:
         return metadata.version(name)
     except metadata.PackageNotFoundError:
