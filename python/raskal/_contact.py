@@ -24,8 +24,8 @@ def take() -> None:
     _contact = None if text is None else json.loads(text)
     if _contact is None:
         return
-    # All of it, before there is more than one thread: two that import parts of a package can each wait for the other, and
-    # Python then gives one of them half a module.
+    # All of it, before there is more than one thread: two that import parts of a package can each wait for the other,
+    # and Python then gives one of them half a module.
     from raskal.distributed.worker import preload
 
     if _contact.get("preload"):
