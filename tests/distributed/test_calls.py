@@ -225,3 +225,18 @@ def test_the_state_of_the_cluster_is_written(client, tmp_path):
     client.dump_cluster_state(str(tmp_path / "dump"), format="yaml", exclude=["running"])
     state = yaml.safe_load((tmp_path / "dump.yaml").read_text())
     assert set(state) == {"scheduler", "holds", "versions"} and len(state["scheduler"]["workers"]) == 2
+
+
+def test_the_speed_of_the_workers_is_measured(client):
+    measured = client.benchmark_hardware()
+    assert set(measured) == {"memory", "disk"} and all(speed > 0 for speed in measured["memory"].values())
+    with pytest.raises(NotImplementedError, match="get_task_stream"):
+        client.story("x")
+
+
+def test_processes_of_a_worker_are_started_anew(client):
+    address = next(iter(client.nthreads()))
+    before = client.run(os.getpid, workers=[address])
+    assert client.restart_workers([address], timeout=60) == {address: "OK"}
+    assert client.run(os.getpid, workers=[address]) != before
+    assert client.submit(abs, -1).result() == 1

@@ -90,6 +90,15 @@ class Adaptive:
         """The names of the workers that the scheduler knows."""
         return self.cluster.observed
 
+    @property
+    def scheduler(self) -> Any:
+        """A view of the scheduler."""
+        return self.cluster._own_client().scheduler
+
+    def workers_to_close(self, target: int) -> list[Any]:
+        """The names of the workers to end for there to be so many."""
+        return self.cluster._idlest(max(0, len(self.plan) - target))
+
     def target(self) -> int:
         """How many workers the backlog calls for, without limits."""
         cluster = self.cluster

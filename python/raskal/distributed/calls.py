@@ -188,6 +188,38 @@ class CallMethods:
         result = function(*args, **{**kwargs, **view})
         return _serve.run_coroutine(result) if inspect.iscoroutine(result) else result
 
+    @property
+    def scheduler(self) -> SchedulerView:
+        """A view of the scheduler."""
+        return SchedulerView(self)
+
+    @either
+    def benchmark_hardware(self) -> Any:
+        """How fast the workers' memory and disks are.
+
+        Returns
+        -------
+        dict
+            For ``memory`` and ``disk``, bytes a second by the size of one piece, in the mean of all workers.
+        """
+        measured = list(self.run(_measure_hardware).values())
+        return {
+            what: {size: sum(one[what][size] for one in measured) / len(measured) for size in sizes}
+            for what, sizes in (measured[0] if measured else {}).items()
+        }
+
+    def story(self, *keys_or_stimuli: Any, on_error: str = "raise") -> Any:
+        """Not kept: the scheduler does not write down each step of a task.
+
+        Raises
+        ------
+        NotImplementedError
+            Always.
+        """
+        raise NotImplementedError(
+            "the steps of single tasks are not kept\nhint: get_task_stream, call_stack and the dashboard tell what ran where"
+        )
+
     # ---- plug-ins and files
 
     @either
@@ -565,6 +597,27 @@ class _Callback(plugin.WorkerPlugin):
 def _wait(result: Any) -> None:
     if hasattr(result, "__await__"):
         _serve.run_coroutine(plugin._await(result))
+
+
+def _measure_hardware() -> dict[str, dict[str, float]]:
+    """Bytes a second that this process copies in memory, and writes to its folder."""
+    import tempfile
+
+    memory, disk = {}, {}
+    for size in (1 << 10, 1 << 20, 1 << 24):
+        name, piece = f"{size >> 10} KiB", bytes(size)
+        rounds = max(1, (1 << 25) // size)
+        started = time.perf_counter()
+        for _ in range(rounds):
+            bytearray(piece)
+        memory[name] = rounds * size / (time.perf_counter() - started)
+        with tempfile.TemporaryFile(buffering=0) as file:
+            started = time.perf_counter()
+            for _ in range(max(1, rounds // 16)):
+                file.write(piece)
+            os.fsync(file.fileno())
+            disk[name] = max(1, rounds // 16) * size / (time.perf_counter() - started)
+    return {"memory": memory, "disk": disk}
 
 
 def _end_soon() -> None:

@@ -269,6 +269,16 @@ class Client(SubmissionMethods, ResultMethods, SharingMethods, CallMethods, Inve
             return "connecting"
         return "closed" if self._closed or not self._client.is_open else "running"
 
+    @property
+    def futures(self) -> dict[str, Future]:
+        """The futures that have a key of their own, by it."""
+        return {key: Future._of(remote, self, key) for key, remote in list(self._known.items())}
+
+    @property
+    def connection_args(self) -> dict[str, Any]:
+        """The certificates of one's own, if there are any."""
+        return dict(self._contact)
+
     # ---- callbacks
 
     def _call_when_done(self, future: Future, fn: Callable[[Future], Any]) -> None:

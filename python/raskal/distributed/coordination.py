@@ -67,6 +67,18 @@ class Shared:
         """The event loop of an asynchronous client."""
         return self.client.loop
 
+    @property
+    def scheduler(self) -> Any:
+        """A view of the scheduler."""
+        return self.client.scheduler
+
+    def sync(self, func: Callable[..., Any], *args: Any, asynchronous: bool | None = None, **kwargs: Any) -> Any:
+        """Call a function, which may be a coroutine function, and wait for it; see `Client.sync`."""
+        return self.client.sync(func, *args, asynchronous=asynchronous, **kwargs)
+
+    def register(self, **kwargs: Any) -> None:
+        """Nothing to do: a name is known when it is first used."""
+
     def _ask(self, post: Callable[[Board], int], finish: Callable[[str, Any], Any], timeout: Any = None) -> Any:
         desk, limit = self.client._desk, seconds(timeout)
         if not self.asynchronous:

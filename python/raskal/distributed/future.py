@@ -233,6 +233,10 @@ class Future(Collection):
         """
         self._client._call_when_done(self, fn)
 
+    def substitute(self, subs: dict[Any, Any], key: Any = None) -> Any:
+        """What stands for this future in a mapping of keys, or itself."""
+        return subs.get(self.key, self)
+
     def release(self) -> None:
         """Nothing to do: the result is let go when the last future of it is."""
 
