@@ -217,7 +217,7 @@ class CallMethods:
             Always.
         """
         raise NotImplementedError(
-            "the steps of single tasks are not kept\nhint: get_task_stream, call_stack and the dashboard tell what ran where"
+            "the steps of single tasks are not kept\nhint: see get_task_stream, call_stack and the dashboard"
         )
 
     # ---- plug-ins and files
