@@ -9,7 +9,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
-from xml.sax.saxutils import escape
+from html import escape
 
 from raskal._visualize_layout import Layout, Point, layout
 
@@ -214,7 +214,7 @@ def _shorten(text: str) -> str:
 
 def _text(text: str) -> str:
     # XML has no way to write most control characters, not even escaped
-    return escape("".join(c if c >= " " or c == "\n" else " " for c in text if c not in "\ufffe\uffff"))
+    return escape("".join(c if c >= " " or c == "\n" else " " for c in text if c not in "\ufffe\uffff"), quote=False)
 
 
 __all__ = ["Edge", "Layout", "Node", "render"]
