@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 import raskal
-from raskal.distributed import Client, KilledWorker, LocalCluster, as_completed, wait
+from raskal.distributed import Client, KilledWorker, LocalCluster, Queue, as_completed, wait
 
 
 class Trouble(Exception):
@@ -231,3 +231,34 @@ def test_an_interrupt_ends_a_wait_at_once_and_the_client_lives(client, tmp_path)
     assert time.monotonic() - started < 5
     gate.write_text("go")
     assert future.result() == "go"
+
+
+def test_a_result_that_needs_what_is_not_here_says_so(client, tmp_path):
+    """The worker has the module of the result's class, this process has not: the error is raised here, and says whose."""
+    (tmp_path / "only_on_workers.py").write_text("class Point:\n    x = 1\n")
+    client.upload_file(tmp_path / "only_on_workers.py")
+
+    def make():
+        import only_on_workers
+
+        return only_on_workers.Point()
+
+    future = client.submit(make)
+    wait(future)
+    with pytest.raises(ModuleNotFoundError, match="only_on_workers") as caught:
+        future.result()
+    assert any(f"the result of {future.key} can't be read here" in note for note in caught.value.__notes__)
+    # It is there all the same: tasks use it.
+    assert client.submit(lambda point: point.x, future).result() == 1
+
+
+def test_a_scheduler_that_is_gone_ends_what_waits_for_it():
+    with LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None, silence_logs=True) as cluster:
+        with Client(cluster, set_as_default=False) as client:
+            queue = Queue(client=client)
+            threading.Timer(0.3, cluster.scheduler.process.kill).start()
+            with pytest.raises(OSError, match="connection to the scheduler has ended"):
+                queue.get(timeout=60)
+            with pytest.raises(OSError, match="connection to the scheduler has ended"):
+                client.submit(abs, -1).result()
+            assert client.status == "closed"

@@ -145,7 +145,15 @@ class Future(Collection):
         from raskal.distributed._options import seconds_of
 
         self._check()
-        value = self._client._client.gather([self._remote], None if timeout is None else seconds_of(timeout))[0]
+        try:
+            value = self._client._client.gather([self._remote], None if timeout is None else seconds_of(timeout))[0]
+        except (ImportError, AttributeError) as error:
+            if self.status == "finished":
+                # Not raised by the task: its result is made of something that is not here.
+                error.add_note(
+                    f"the result of {self.key} can't be read here\nhint: install what it needs, or return plain data"
+                )
+            raise
         return self._client._received(self, value)
 
     def _check(self) -> None:
