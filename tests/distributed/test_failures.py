@@ -234,7 +234,7 @@ def test_an_interrupt_ends_a_wait_at_once_and_the_client_lives(client, tmp_path)
 
 
 def test_a_result_that_needs_what_is_not_here_says_so(client, tmp_path):
-    """The worker has the module of the result's class, this process has not: the error is raised here, and says whose."""
+    """The workers have the module of the result's class, this process has not: the error is raised here."""
     (tmp_path / "only_on_workers.py").write_text("class Point:\n    x = 1\n")
     client.upload_file(tmp_path / "only_on_workers.py")
 
