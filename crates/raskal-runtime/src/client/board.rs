@@ -181,6 +181,9 @@ impl Client {
     }
 
     /// A result that some other client told of: a handle of its own. It is lost if nobody keeps it by now.
+    ///
+    /// # Errors
+    /// If the connection has ended.
     pub fn borrow(self: &Arc<Self>, task: TaskId, key: String) -> Result<Arc<Remote>, Failure> {
         let mut graph = Graph::new();
         let layer = Layer::new("shared", vec![1]);
