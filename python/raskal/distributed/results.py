@@ -20,6 +20,7 @@ from raskal.distributed._sync import either, in_thread
 from raskal.distributed.actor import Actor
 from raskal.distributed.executor_interface import ClientExecutor
 from raskal.distributed.future import Future
+from raskal.exceptions import CancelledError
 
 __all__ = ["ResultMethods"]
 
@@ -85,9 +86,12 @@ class ResultMethods:
         if errors == "skip" and found:
             self._client.wait([future._remote for future in found])
             found = [future for future in found if future.status == "finished"]
-        for future in found:
-            future._check()
-        values = self._client.gather([future._remote for future in found])
+        try:
+            values = self._client.gather([future._remote for future in found])
+        except CancelledError:
+            for future in found:
+                future._check()
+            raise
         return put_back(futures, {id(future): self._received(future, value) for future, value in zip(found, values)})
 
     @either
