@@ -547,7 +547,15 @@ def frame_read_csv(
 ) -> Frame:
     """CSV files as a frame."""
 
-def frame_read_parquet(patterns: list[str]) -> tuple[Frame, str | None]:
+def frame_read_parquet(
+    patterns: list[str],
+    *,
+    columns: list[str] | None = None,
+    index: list[str] | None = None,
+    keys: Any = None,
+    pieces: list[list[tuple[int, int, int]]] | None = None,
+    divisions: Any = None,
+) -> tuple[Frame, str | None]:
     """Parquet files as a frame, and pandas' notes about them (JSON) if there are any."""
 
 def frame_from_table(

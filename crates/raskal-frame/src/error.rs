@@ -144,8 +144,22 @@ impl FrameError {
                 }
                 other => FrameError::File { path: "object store".into(), why: other.to_string() },
             },
+            DataFusionError::ParquetError(why) => FrameError::from_parquet(&why.to_string()),
             DataFusionError::NotImplemented(why) => FrameError::Unsupported(why.clone()),
             _ => FrameError::Engine(error.strip_backtrace()),
+        }
+    }
+
+    /// What the reader of Parquet files says, which names a file in words only.
+    fn from_parquet(why: &str) -> FrameError {
+        let named = why.split_once("metadata for file ").and_then(|(_, rest)| rest.split_once(": "));
+        match named {
+            Some((path, rest)) if rest.contains("not found") => FrameError::NoFiles {
+                pattern: format!("/{path}"),
+                hint: "the file was there when it was listed".into(),
+            },
+            Some((path, rest)) => FrameError::File { path: format!("/{path}"), why: rest.to_owned() },
+            None => FrameError::File { path: "a Parquet file is damaged".into(), why: why.to_owned() },
         }
     }
 

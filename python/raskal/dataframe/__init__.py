@@ -6,15 +6,17 @@ Start at `read_csv`, `read_parquet` and `from_pandas`, which give a `DataFrame`.
 from __future__ import annotations
 
 from raskal.base import compute
+from raskal.dataframe._interchange import from_arrow
 from raskal.dataframe.aggregation import Aggregation
 from raskal.dataframe.arrays import from_array, from_dask_array, to_bag, to_records
 from raskal.dataframe.concatenate import concat
 from raskal.dataframe.convert import isna, to_datetime, to_numeric, to_timedelta
 from raskal.dataframe.csv import read_csv, read_fwf, read_table, to_csv
 from raskal.dataframe.frame import DataFrame
-from raskal.dataframe.from_map import from_delayed, from_map
+from raskal.dataframe.from_map import from_delayed, from_graph, from_map, get_collection_type
 from raskal.dataframe.hdf import read_hdf, to_hdf
 from raskal.dataframe.json import read_json, to_json
+from raskal.dataframe.lakes import read_deltalake, read_iceberg, to_deltalake, to_iceberg
 from raskal.dataframe.memory import from_dict, from_pandas
 from raskal.dataframe.merge import merge, merge_asof
 from raskal.dataframe.orc import read_orc, to_orc
@@ -38,11 +40,14 @@ __all__ = [
     "compute",
     "concat",
     "from_array",
+    "from_arrow",
     "from_dask_array",
     "from_delayed",
     "from_dict",
+    "from_graph",
     "from_map",
     "from_pandas",
+    "get_collection_type",
     "get_dummies",
     "isna",
     "map_overlap",
@@ -52,8 +57,10 @@ __all__ = [
     "merge_asof",
     "pivot_table",
     "read_csv",
+    "read_deltalake",
     "read_fwf",
     "read_hdf",
+    "read_iceberg",
     "read_json",
     "read_orc",
     "read_parquet",
@@ -65,7 +72,9 @@ __all__ = [
     "to_bag",
     "to_csv",
     "to_datetime",
+    "to_deltalake",
     "to_hdf",
+    "to_iceberg",
     "to_json",
     "to_numeric",
     "to_orc",

@@ -133,7 +133,8 @@ def infer(function: Callable[..., Any], args: Any, kwargs: dict[str, Any], name:
     Raises
     ------
     ValueError
-        If it fails on a sample and on empty data; the message shows how to pass ``meta=``.
+        If a user's function fails on a sample and on empty data; the message shows its frame, and how to pass
+        ``meta=``. Of pandas' own methods, pandas' error comes as it is.
     """
     try:
         return function(*[sample(arg) for arg in args], **{key: sample(arg) for key, arg in kwargs.items()})
@@ -142,14 +143,31 @@ def infer(function: Callable[..., Any], args: Any, kwargs: dict[str, Any], name:
     try:
         return function(*args, **kwargs)
     except Exception as error:
+        if _is_ours(function) and not any(callable(one) for one in (*args, *kwargs.values())):
+            first.__traceback__ = None  # of pandas' inside; what counts is the line that called
+            raise first from None
         raise ValueError(
-            f"cannot find what {name} gives: on a sample of two rows it raised {type(first).__name__}: {first}, "
-            f"on empty data {type(error).__name__}: {error}\n"
+            f"cannot find what {name} gives: on a sample of two rows it raised {type(first).__name__}: {first}"
+            f"{_frame_of(first)}, on empty data {type(error).__name__}: {error}{_frame_of(error)}\n"
             "hint: pass meta=, an empty pandas object like the result, for example\n"
             "  meta=df._meta                          the same columns as before\n"
             "  meta={'x': 'float64', 'name': 'str'}   a dataframe of these columns\n"
             "  meta=('x', 'float64')                  a series"
         ) from first
+
+
+def _is_ours(function: Any) -> bool:
+    module = getattr(function, "__module__", None) or type(function).__module__
+    return str(module).startswith("raskal.")
+
+
+def _frame_of(error: BaseException) -> str:
+    """Where in a user's function an error arose."""
+    import traceback
+
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if "/raskal/" not in frame.filename and "/site-packages/" not in frame.filename]
+    return f" ({own[-1].filename}, line {own[-1].lineno}: {own[-1].line})" if own else ""
 
 
 def emptied(result: Any) -> Any:

@@ -5,53 +5,37 @@ Start at `read_files` and `write_files`.
 
 from __future__ import annotations
 
-import glob
 import os
-import re
 from collections.abc import Callable
-from pathlib import Path
+from contextlib import nullcontext
 from typing import Any
 
 import pandas as pd
 
+from raskal.dataframe._commit import Stage
 from raskal.dataframe._emulate import clear_categories
-from raskal.dataframe._tasks import Calls, Each, TaskPlan
+from raskal.dataframe._storage import address, expand, locate
+from raskal.dataframe._tasks import Calls, Each, Slot, TaskPlan
 from raskal.dataframe.collection import new_collection
+from raskal.dataframe.scalar import Scalar
 
 
 def files(urlpath: Any, storage_options: Any = None) -> list[str]:
-    """The files that paths and patterns stand for, in natural order; of URLs, those that fsspec finds.
+    """The files that paths, folders and patterns stand for, in natural order; of addresses, those that fsspec finds.
 
     Raises
     ------
+    FileNotFoundError
+        If a file is not there.
     OSError
-        If there are none.
+        If a pattern or a folder means no file.
     """
-    several = urlpath if isinstance(urlpath, (list, tuple, set)) else [urlpath]
     found: list[str] = []
-    for one in several:
-        path = os.fspath(one)
-        if "://" in path:
-            import fsspec
-
-            system, inner = fsspec.core.url_to_fs(path, **(storage_options or {}))
-            names = system.glob(inner) if glob.has_magic(inner) else [inner]
-            found.extend(system.unstrip_protocol(name) for name in sorted(names, key=_natural))
-        elif glob.has_magic(path):
-            found.extend(sorted((name for name in glob.glob(path) if os.path.isfile(name)), key=_natural))
-        elif os.path.isdir(path):
-            found.extend(sorted((str(name) for name in Path(path).iterdir() if name.is_file()), key=_natural))
-        else:
-            if not os.path.exists(path):
-                raise FileNotFoundError(f"{path} does not exist")
-            found.append(path)
+    for place in locate(urlpath, storage_options):
+        found.extend(address(place.system, name) for name in expand(place)[1])
     if not found:
         raise OSError(f"{urlpath} resolved to no files")
     return found
-
-
-def _natural(name: str) -> list[tuple[str, int]]:
-    return [(text, int(number or 0)) for text, number in re.findall(r"(\D*)(\d*)", name)]
 
 
 class _Reader:
@@ -122,37 +106,121 @@ def read_files(
     return new_collection(TaskPlan(node), meta)
 
 
-def targets(pattern: Any, count: int, suffix: str, name_function: Callable[[int], str] | None = None) -> list[str]:
-    """A file name for each partition: ``*`` in a pattern stands for its number; else names in a folder."""
-    target = os.fspath(pattern)
+def targets(
+    pattern: Any,
+    count: int,
+    suffix: str,
+    name_function: Callable[[int], str] | None = None,
+    storage_options: Any = None,
+) -> tuple[Any, list[str]]:
+    """A filesystem, and a path for each partition: ``*`` in a pattern stands for its number; else names in a folder.
+
+    Raises
+    ------
+    ValueError
+        If there is more than one ``*``; if `name_function` gives texts out of order, or one twice.
+    """
+    (place,) = locate(pattern, storage_options)
+    target = place.path
     if "*" not in target:
         target = os.path.join(target, f"*.{suffix}")
-    if "://" not in target:
-        Path(target).parent.mkdir(parents=True, exist_ok=True)
+    if target.count("*") > 1:
+        raise ValueError(f"Output path spec {pattern!r} must contain at most one '*'.")
     width = len(str(count - 1))
     text = name_function or (lambda number: str(number).zfill(width))
-    return [target.replace("*", text(number)) for number in range(count)]
+    names = [target.replace("*", str(text(number))) for number in range(count)]
+    if len(set(names)) != len(names):
+        raise ValueError(f"name_function gave a name twice: {names[0]}")
+    return place.system, names
 
 
 class _Writer:
-    """Writes a partition by a function and gives its file's name."""
+    """Writes a partition by ``function(part, file, **options)`` into a file that is not there yet."""
 
-    def __init__(self, function: Callable[..., None], names: list[str], options: dict[str, Any]) -> None:
+    def __init__(self, function: Callable[..., None], stage: Stage, options: dict[str, Any], alone: bool) -> None:
         self.function = function
-        self.names = names
+        self.stage = stage
         self.options = options
+        self.alone = alone
         self.__name__ = function.__name__.strip("_")
 
-    def __call__(self, part: Any, partition_info: Any = None) -> pd.Series:
-        name = self.names[partition_info["number"]]
-        self.function(part, name, **self.options)
-        return pd.Series([name])
+    def __call__(self, part: Any, name: str) -> str:
+        with self.stage.writing(name) as file:
+            self.function(part, file, name, **self.options)
+        if self.alone:
+            self.stage.commit([name])
+        return address(self.stage.system, name)
+
+
+class _Commit:
+    """Gives all files their names."""
+
+    def __init__(self, stage: Stage, names: list[str]) -> None:
+        self.stage = stage
+        self.names = names
+        self.__name__ = "commit"
+
+    def __call__(self, written: list[str]) -> list[str]:
+        self.stage.commit(self.names)
+        return written
 
 
 def write_files(
-    df: Any, function: Callable[..., None], names: list[str], options: dict[str, Any], compute: bool
+    df: Any,
+    function: Callable[..., None],
+    target: tuple[Any, list[str]],
+    options: dict[str, Any],
+    compute: bool,
+    **compute_kwargs: Any,
 ) -> Any:
-    """Write each partition; gives the files' names, or a lazy series of them."""
-    meta = pd.Series([], dtype="str")
-    written = df.map_partitions(_Writer(function, names, options), meta=meta, clear_divisions=True)
-    return written.compute().tolist() if compute else written
+    """Write each partition: files get their names when all of them are written.
+
+    Returns
+    -------
+    list of str
+        The files' names; if not `compute`, a delayed object for each, whose file gets its name by itself.
+    """
+    system, names = target
+    stage = Stage(system)
+    plan = df._task_plan()
+    writer = _Writer(function, stage, options, alone=not compute)
+    node = Calls(plan.npartitions, [plan.node], [None], writer, (Slot(0), Each(names)), name=writer.__name__)
+    if not compute:
+        return Scalar(TaskPlan(node), None).to_delayed()
+    every = [[list(range(plan.npartitions))]]
+    last = Calls(1, [node], every, _Commit(stage, names), gather=True, name="commit")
+    stage.begin(os.path.dirname(names[0]))
+    try:
+        written: list[str] = Scalar(TaskPlan(last), None).compute(**compute_kwargs)
+    except BaseException:
+        stage.end()
+        stage.discard(names)
+        raise
+    stage.end()
+    return written
+
+
+def compressed(file: Any, name: str, compression: Any) -> Any:
+    """The open binary file through a compressor; ``"infer"`` goes by the name.
+
+    Raises
+    ------
+    ValueError
+        If there is no such compression.
+    """
+    method = compression
+    if compression == "infer":
+        method = next((kind for suffix, kind in _SUFFIXES.items() if name.endswith(suffix)), None)
+    if method is None:
+        return nullcontext(file)
+    import bz2
+    import gzip
+    import lzma
+
+    openers: dict[str, Callable[..., Any]] = {"gzip": gzip.open, "bz2": bz2.open, "xz": lzma.open}
+    if method not in openers:
+        raise ValueError(f"compression={method!r} is not supported\nhint: one of {[*openers]}, or None")
+    return openers[method](file, "wb")
+
+
+_SUFFIXES = {".gz": "gzip", ".bz2": "bz2", ".xz": "xz"}

@@ -61,6 +61,12 @@ def series_binary(series: Any, name: str, other: Any, reflected: bool, **kwargs:
             "hint: make a pandas Series of them, whose labels say to which rows they belong"
         )
     other = as_operand(other)
+    if is_array(other):
+        from raskal.dataframe.arrays import beside
+
+        own, other = series, beside(series, other)
+        named = Series(other._plan, other._meta.rename(own.name)) if other._meta.name != own.name else other
+        return blockwise(Operation(name, reflected), own, named.rename(own.name), name=name)
     operation = Operation(name, reflected)
     frame: Any = series._frame if type(series) is Series and not kwargs else None
     native = frame is not None and name in NATIVE and plain(series._meta.dtype)
@@ -95,6 +101,11 @@ def series_binary(series: Any, name: str, other: Any, reflected: bool, **kwargs:
     return rowwise(operation, series, other, name=name)
 
 
+def is_array(other: Any) -> bool:
+    """Whether this is a lazy array."""
+    return hasattr(type(other), "__raskal_lower__") and hasattr(other, "chunks") and hasattr(other, "to_delayed")
+
+
 def as_operand(other: Any) -> Any:
     """A pandas object as a lazy one, of one partition; anything else as it is."""
     if isinstance(other, (pd.Series, pd.DataFrame)):
@@ -109,6 +120,8 @@ def named_binary(collection: Any, name: str, other: Any, kwargs: dict[str, Any])
     from raskal.dataframe._blockwise import blockwise
 
     other = as_operand(other)
+    if kwargs.get("level") is not None:
+        raise NotImplementedError(f"level must be None, {name} got level={kwargs['level']!r}")
     given = {key: as_operand(one) for key, one in kwargs.items()}
     axis = given.get("axis")
     by_row = axis in (0, "index")

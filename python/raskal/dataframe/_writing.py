@@ -54,12 +54,6 @@ class Writing:
 
         return to_orc(self, path, *args, **kwargs)
 
-    def to_hdf(self, path_or_buf: Any, key: str, mode: str = "a", append: bool = False, **kwargs: Any) -> Any:
-        """Write to HDF5. See `raskal.dataframe.to_hdf`."""
-        from raskal.dataframe.hdf import to_hdf
-
-        return to_hdf(self, path_or_buf, key, mode, append, **kwargs)
-
     def to_sql(self, name: str, uri: str, **kwargs: Any) -> Any:
         """Write to a table of a database. See `raskal.dataframe.to_sql`."""
         from raskal.dataframe.sql import to_sql
@@ -69,7 +63,3 @@ class Writing:
     def to_html(self, max_rows: int = 5) -> str:
         """The structure as HTML."""
         return self._structure().to_html(max_rows=max_rows)
-
-    def to_string(self, max_rows: int = 5) -> str:
-        """The structure as text."""
-        return self._structure().to_string(max_rows=max_rows)

@@ -57,8 +57,8 @@ def from_array(arr: Any, chunksize: int = 50_000, columns: Any = None, meta: Any
     elif values.ndim == 1:
         if isinstance(columns, (list, tuple)) and len(columns) > 1:
             raise ValueError(f"For a 1d array, columns must be a scalar or single element list, got {columns!r}")
-        label = columns[0] if isinstance(columns, (list, tuple)) else columns
-        data = pd.Series(values, name=label)
+        listed = isinstance(columns, (list, tuple, pd.Index))
+        data = pd.DataFrame({columns[0]: values}) if listed else pd.Series(values, name=columns)
     else:
         if columns is not None and len(columns) != values.shape[1]:
             raise ValueError(f"Column names count must match shape[1]: {len(columns)} for {values.shape[1]}")
@@ -100,8 +100,17 @@ def from_dask_array(x: Any, columns: Any = None, index: Any = None, meta: Any = 
     if x.ndim == 2 and len(x.chunks[1]) > 1:
         x = x.rechunk({1: x.shape[1]})
     empty = np.empty((0, *x.shape[1:]), dtype=x.dtype)
-    if x.ndim == 1:
-        found: Any = pd.Series(empty, name=columns[0] if isinstance(columns, (list, tuple)) else columns)
+    if x.dtype.names is not None:
+        names = list(x.dtype.names) if columns is None else list(columns)
+        if sorted(names) != sorted(x.dtype.names):
+            raise ValueError(f"For a struct dtype, columns must be its names, got {columns!r} for {x.dtype.names}")
+        found: Any = pd.DataFrame({name: np.empty(0, x.dtype[name]) for name in names})
+    elif x.ndim == 1 and isinstance(columns, (list, tuple, pd.Index)):
+        if len(columns) != 1:
+            raise ValueError(f"For a 1d array, columns must be a scalar or single element list, got {columns!r}")
+        found = pd.DataFrame({columns[0]: empty})
+    elif x.ndim == 1:
+        found = pd.Series(empty, name=columns)
     else:
         if columns is not None and len(columns) != x.shape[1]:
             raise ValueError(f"Column names count must match shape[1]: {len(columns)} for {x.shape[1]}")
@@ -124,6 +133,44 @@ def from_dask_array(x: Any, columns: Any = None, index: Any = None, meta: Any = 
     return new_collection(TaskPlan(node, divisions), found)
 
 
+def beside(collection: Any, array: Any) -> Any:
+    """A lazy array as a series of the same rows as a collection: a block for each partition.
+
+    Raises
+    ------
+    ValueError
+        If the array has more dimensions, or can't be cut as the collection is.
+    """
+    if array.ndim != 1:
+        raise ValueError(f"an array of {array.ndim} dimensions can't be beside rows\nhint: choose one column of it")
+    plan = collection._task_plan()
+    if len(array.chunks[0]) != plan.npartitions or not any(np.isnan(size) for size in array.chunks[0]):
+        lengths = collection.map_partitions(len, meta=pd.Series([], dtype="int64"), clear_divisions=True).compute()
+        if not np.isnan(array.shape[0]):
+            if int(lengths.sum()) != array.shape[0]:
+                raise ValueError(
+                    f"an array of {array.shape[0]} values can't be beside {int(lengths.sum())} rows\n"
+                    "hint: pass an array of as many values"
+                )
+            array = array.rechunk((tuple(int(length) for length in lengths),))
+    if len(array.chunks[0]) != plan.npartitions:
+        raise ValueError(
+            f"an array of {len(array.chunks[0])} blocks of unknown lengths beside {plan.npartitions} partitions"
+        )
+    meta = pd.Series(np.empty(0, array.dtype), index=collection._meta_index[:0])
+    blocks = Lazy(list(np.ravel(array.to_delayed())))
+    slots = (Slot(0), Slot(1))
+    node = Calls(plan.npartitions, [plan.node, blocks], [None, None], _beside, slots, name="beside")
+    return new_collection(TaskPlan(node, plan.divisions, plan.root), meta)
+
+
+def _beside(part: Any, values: np.ndarray) -> pd.Series:
+    labels = part if isinstance(part, pd.Index) else part.index
+    if len(values) != len(labels):
+        raise ValueError(f"a block of {len(values)} values lies beside a partition of {len(labels)} rows")
+    return pd.Series(values, index=labels)
+
+
 class _Rows:
     """The values of a block as rows like `meta`."""
 
@@ -134,6 +181,8 @@ class _Rows:
         labels = pd.RangeIndex(start, start + len(values)) if labels is None else pd.Index(labels)
         if isinstance(self.meta, pd.Series):
             return pd.Series(values, index=labels, name=self.meta.name)
+        if values.dtype.names is not None:
+            return pd.DataFrame({name: values[name] for name in self.meta.columns}, index=labels)
         return pd.DataFrame(values, index=labels, columns=self.meta.columns)
 
 

@@ -94,6 +94,36 @@ class CategoricalAccessor:
         return self.set_categories(kept)  # type: ignore[attr-defined]
 
 
+class IndexCategories:
+    """What is known of the categories of an index."""
+
+    def __init__(self, index: Any) -> None:
+        self._index = index
+
+    @property
+    def known(self) -> bool:
+        """Whether the categories are known without computing."""
+        return has_known_categories(self._index._meta.dtype)
+
+    @property
+    def ordered(self) -> bool:
+        """Whether the categories have an order."""
+        return bool(self._index._meta.ordered)
+
+    @property
+    def categories(self) -> Any:
+        """The categories.
+
+        Raises
+        ------
+        NotImplementedError
+            If they are not known.
+        """
+        if not self.known:
+            raise NotImplementedError("the index's categories are not known\nhint: df.categorize(index=True)")
+        return self._index._meta.categories
+
+
 def _categories_of(series: Any) -> Any:
     from raskal.dataframe.tree import tree
 
@@ -121,13 +151,15 @@ def categorize(df: Any, columns: Any = None, index: bool | None = None, split_ev
     columns : list of labels, optional
         By default those of text, objects, and categories that are not known.
     index : bool, optional
-        Whether the index becomes categorical, too; by default if its categories are not known.
+        Whether the index becomes categorical, too; by default if its categories are not known, and if it holds text
+        or objects and no columns are named.
 
     Returns
     -------
     DataFrame
     """
     meta = df._meta
+    whole = columns is None
     if columns is None:
         columns = [label for label, dtype in meta.dtypes.items() if is_text(dtype) or not has_known_categories(dtype)]
     elif isinstance(columns, str):
@@ -138,7 +170,8 @@ def categorize(df: Any, columns: Any = None, index: bool | None = None, split_ev
         if not (isinstance(meta[label].dtype, pd.CategoricalDtype) and has_known_categories(meta[label].dtype))
     ]
     if index is None:
-        index = isinstance(meta.index, pd.CategoricalIndex) and not has_known_categories(meta.index.dtype)
+        unknown = isinstance(meta.index, pd.CategoricalIndex) and not has_known_categories(meta.index.dtype)
+        index = unknown or (whole and is_text(meta.index.dtype))
     if not columns and not index:
         return df
     from raskal.base import compute

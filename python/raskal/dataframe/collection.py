@@ -21,6 +21,7 @@ from raskal.base import Collection
 from raskal.dataframe._concat import concat
 from raskal.dataframe._convert import schema_of, to_pandas
 from raskal.dataframe._emulate import NO_DEFAULT
+from raskal.dataframe._interchange import Interchange
 from raskal.dataframe._tasks import Calls, Kept, TaskPlan, as_pandas
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def new_collection(plan: Frame | TaskPlan, meta: Any) -> Any:
     return Index(plan, meta) if isinstance(meta, pd.Index) else Scalar(plan, meta)
 
 
-class FrameCollection(Collection):
+class FrameCollection(Interchange, Collection):
     """A lazy pandas object."""
 
     _plan: Frame | TaskPlan
@@ -191,10 +192,27 @@ class FrameCollection(Collection):
         """The same collection: plans are always optimised."""
         return self
 
+    def simplify(self) -> Any:
+        """The same collection: plans are always optimised."""
+        return self
+
+    lower_once = simplify
+
+    def pprint(self) -> None:
+        """Print the plan. See `explain`."""
+        print(self.explain())
+
+    @property
+    def dask(self) -> Any:
+        """The graph of tasks, as a mapping."""
+        return self.__dask_graph__()
+
     def copy(self, deep: bool = False) -> Any:
         """The same collection; setting columns of one does not change the other."""
-        if deep not in (False, None):
-            raise ValueError("the `deep` value must be False: lazy values are not copied")
+        if deep is not False:
+            raise ValueError(
+                "The `deep` value must be False. This is strictly a shallow copy of the underlying computational graph."
+            )
         return type(self)(self._plan, self._meta)
 
     # ---- looking
@@ -215,6 +233,22 @@ class FrameCollection(Collection):
         ...
         """
         return self._plan.explain()
+
+    def analyze(self, filename: str | None = None, format: str | None = None) -> str:
+        """Run the plan and say what each step of it did. See `explain`.
+
+        Parameters
+        ----------
+        filename : str, optional
+            Where to write the text, too.
+        format : str, optional
+            Accepted for Dask's sake.
+        """
+        text = self.explain(analyze=True)
+        if filename is not None:
+            with open(filename, "w", encoding="utf-8") as file:
+                file.write(text)
+        return text
 
     def head(self, n: int = 5, npartitions: int = 1, compute: bool = True) -> Any:
         """The first rows.
@@ -376,6 +410,16 @@ class FrameCollection(Collection):
         from raskal.delayed import delayed
 
         return [delayed(self.get_partition(number)) for number in range(self.npartitions)]
+
+    def to_hdf(self, path_or_buf: Any, key: str, mode: str = "a", append: bool = False, **kwargs: Any) -> Any:
+        """Write to HDF5. See `raskal.dataframe.to_hdf`."""
+        from raskal.dataframe.hdf import to_hdf
+
+        return to_hdf(self, path_or_buf, key, mode, append, **kwargs)
+
+    def to_string(self, max_rows: int = 5) -> str:
+        """The structure as text."""
+        return self._structure().to_string(max_rows=max_rows)
 
     def to_bag(self, index: bool = False, format: str = "tuple") -> Any:
         """The rows as a bag. See `raskal.dataframe.to_bag`."""

@@ -6,17 +6,19 @@ as one partition.
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from raskal._raskal import frame_read_csv
+from raskal.dataframe._commit import Stage
 from raskal.dataframe._convert import meta_of
-from raskal.dataframe._files import read_files
+from raskal.dataframe._files import compressed, read_files, targets, write_files
+from raskal.dataframe._storage import address, locate, open_file
 from raskal.dataframe.frame import DataFrame
 from raskal.utils import parse_bytes
 
@@ -228,20 +230,6 @@ def _block_bytes(blocksize: Any) -> int | None:
     return size
 
 
-class _CsvWriter:
-    """Writes a partition and gives its path."""
-
-    def __init__(self, names: list[str], kwargs: dict[str, Any]) -> None:
-        self.names = names
-        self.kwargs = kwargs
-        self.__name__ = "to_csv"
-
-    def __call__(self, part: pd.DataFrame, partition_info: Any = None) -> pd.Series:
-        path = self.names[partition_info["number"]]
-        part.to_csv(path, **self.kwargs)
-        return pd.Series([path])
-
-
 def to_csv(
     df: Any,
     filename: Any,
@@ -265,6 +253,12 @@ def to_csv(
         A folder, or a name with ``*`` in place of the partition's number.
     single_file : bool
         Whether to write one file, partition after partition.
+    mode : {"w", "x", "a"}
+        Whether a single file replaces one that is there, is refused, or is added to one.
+    compression : str, optional
+        ``"gzip"``, ``"bz2"``, ``"xz"``; by default, names say so.
+    header_first_partition_only : bool, optional
+        Whether only the first file names the columns; always so of a single file.
     name_function : callable, optional
         Gives the text in place of ``*`` for a partition's number.
     compute : bool
@@ -275,7 +269,7 @@ def to_csv(
     Returns
     -------
     list of str
-        The files, in order; a lazy series of them if not `compute`.
+        The files, in order; delayed ones if not `compute`. They appear when all of them are written.
 
     Examples
     --------
@@ -284,27 +278,59 @@ def to_csv(
     >>> len(df.to_csv(tempfile.mkdtemp() + "/part-*.csv", index=False))
     2
     """
-    options = {**kwargs, "encoding": encoding, "compression": compression}
-    target = os.fspath(filename)
+    computing = {**({} if scheduler is None else {"scheduler": scheduler}), **(compute_kwargs or {})}
+    if header_first_partition_only is None:
+        header_first_partition_only = single_file
+    elif single_file and not header_first_partition_only:
+        raise ValueError("header_first_partition_only cannot be False in the single file mode.")
+    passed: dict[str, Any] = {"encoding": encoding, "compression": compression or "infer", "options": kwargs}
     if single_file:
         if not compute:
-            raise NotImplementedError("to_csv(single_file=True, compute=False) is not supported")
-        Path(target).parent.mkdir(parents=True, exist_ok=True)
-        header = options.pop("header", True)
+            raise NotImplementedError("to_csv(single_file=True, compute=False) is not supported\nhint: raskal.delayed")
+        return _to_single(df, filename, mode, storage_options, computing, **passed)
+    if mode not in ("w", "wt", "wb"):
+        raise ValueError(f"mode={mode!r}: files of several partitions can't be added to\nhint: pass single_file=True")
+    target = targets(filename, df.npartitions, "part", name_function, storage_options)
+    header = [kwargs.get("header", True)] + [
+        False if header_first_partition_only else kwargs.get("header", True) for _ in range(df.npartitions - 1)
+    ]
+    headers = dict(zip(target[1], header, strict=True))
+    return write_files(df, _to_csv, target, {**passed, "headers": headers}, compute, **computing)
+
+
+def _to_csv(
+    part: Any, file: Any, name: str, encoding: str, compression: Any, options: dict[str, Any], headers: dict[str, Any]
+) -> None:
+    with compressed(file, name, compression) as raw, io.TextIOWrapper(raw, encoding, newline="") as lines:
+        part.to_csv(lines, **{**options, "header": headers[name]})
+
+
+def _to_single(
+    df: Any,
+    filename: Any,
+    mode: str,
+    storage_options: Any,
+    computing: dict[str, Any],
+    encoding: str,
+    compression: Any,
+    options: dict[str, Any],
+) -> list[str]:
+    """One file, partition after partition: it gets its name at the end, unless it is added to."""
+    (place,) = locate(filename, storage_options)
+    stage = Stage(place.system)
+    if "x" in mode and (os.path.exists(place.path) if place.system is None else place.system.exists(place.path)):
+        raise FileExistsError(f"{filename} exists already\nhint: pass mode='w' to replace it")
+    writing = open_file(place.system, place.path, "ab") if "a" in mode else stage.writing(place.path)
+    with writing as file, compressed(file, place.path, compression) as raw:
         for number in range(df.npartitions):
-            part = df.get_partition(number).compute(scheduler=scheduler)
-            append = number > 0 or "a" in mode
-            part.to_csv(target, mode="a" if append else "w", header=header if number == 0 else False, **options)
-        return [target]
-    if "*" not in target:
-        target = os.path.join(target, "*.part")
-    Path(target).parent.mkdir(parents=True, exist_ok=True)
-    width = len(str(df.npartitions - 1))
-    number_text = name_function or (lambda number: str(number).zfill(width))
-    names = [target.replace("*", number_text(number)) for number in range(df.npartitions)]
-    meta = pd.Series([], dtype="str")
-    written = df.map_partitions(_CsvWriter(names, options), partition_info=None, meta=meta, clear_divisions=True)
-    return written.compute(scheduler=scheduler).tolist() if compute else written
+            part = df.get_partition(number).compute(**computing)
+            header = options.get("header", True) if number == 0 else False
+            lines = io.TextIOWrapper(raw, encoding, newline="", write_through=True)
+            part.to_csv(lines, **{**options, "header": header})
+            lines.detach()
+    if "a" not in mode:
+        stage.commit([place.path])
+    return [address(place.system, place.path)]
 
 
 def read_table(urlpath: Any, blocksize: Any = "default", *, sep: str = "\t", **kwargs: Any) -> Any:

@@ -18,6 +18,7 @@ from raskal.dataframe._convert import plan_names
 from raskal.dataframe._emulate import NO_DEFAULT, emptied, sample
 from raskal.dataframe._methods import MethodCall, Operation
 from raskal.dataframe._ordered import OrderedMethods
+from raskal.dataframe._reading import projected
 from raskal.dataframe._statistics import Statistics
 from raskal.dataframe._writing import Writing
 from raskal.dataframe.collection import FrameCollection
@@ -174,11 +175,18 @@ class DataFrame(Writing, OrderedMethods, Statistics, FrameCollection):
             meta = self._meta[labels]
             if frame is not None and len(set(labels)) == len(labels):
                 return DataFrame(frame.select([self._plan_name(label) for label in labels]), meta)
+            less = projected(self._plan, labels)
+            if less is not None:
+                return DataFrame(less, meta)
             return blockwise(MethodCall("__getitem__"), self, labels, name="columns", meta=meta)
         self._check_label(key)
         meta = self._meta[key]
         if frame is not None and isinstance(meta, pd.Series):
             return Series(frame.select([self._plan_name(key)]), meta)
+        less = projected(self._plan, [key])
+        if less is not None:
+            whole = DataFrame(less, self._meta[[key]])
+            return blockwise(MethodCall("__getitem__"), whole, key, name="column", meta=meta)
         return blockwise(MethodCall("__getitem__"), self, key, name="column", meta=meta)
 
     def get(self, key: Any, default: Any = None) -> Any:
@@ -215,6 +223,10 @@ class DataFrame(Writing, OrderedMethods, Statistics, FrameCollection):
             value = value(self)
         value = _operators.as_operand(value)
         frame = self._frame
+        if _operators.is_array(value):
+            from raskal.dataframe.arrays import beside
+
+            value = beside(self, value)
         if isinstance(value, FrameCollection) and value._meta_ndim == 2:
             raise TypeError(
                 f"cannot assign a {type(value).__name__} to column {label!r}\nhint: assign a series or a constant"
@@ -335,8 +347,8 @@ class DataFrame(Writing, OrderedMethods, Statistics, FrameCollection):
 
     def fillna(self, value: Any = None, axis: Any = None) -> Any:
         """With `value` in place of missing values, or by column with a dict or a lazy series of reduced columns."""
-        if axis in (1, "columns"):
-            raise NotImplementedError("fillna(axis=1) is not supported\nhint: use map_partitions")
+        if axis in (1, "columns") and isinstance(value, FrameCollection | dict):
+            raise NotImplementedError("fillna(axis=1) takes one value\nhint: use map_partitions")
         if isinstance(value, dict):
             native = self._each_column(lambda label, s: s.fillna(value[label]) if label in value else s)
         elif isinstance(value, (int, float, bool, str)):
@@ -387,7 +399,9 @@ class DataFrame(Writing, OrderedMethods, Statistics, FrameCollection):
         """The only column, if there is one."""
         if axis in (None, 1, "columns"):
             return self[self.columns[0]] if len(self.columns) == 1 else self
-        raise NotImplementedError("squeeze(axis=0) is not supported\nhint: compute() first")
+        if axis in (0, "index"):
+            raise NotImplementedError(f"{type(self)} does not support squeeze along axis 0\nhint: compute() first")
+        raise ValueError(f"No axis {axis} for object type {type(self)}")
 
     def nunique(self, axis: Any = 0, dropna: bool = True, split_every: Any = None) -> Any:
         """Number of different values of each column."""

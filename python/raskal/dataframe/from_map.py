@@ -149,3 +149,55 @@ def from_delayed(
     if isinstance(divisions, str) and divisions == "sorted":
         return new_collection(TaskPlan(node), found).compute_current_divisions(set_divisions=True)
     return new_collection(TaskPlan(node, _checked(divisions, len(made))), found)
+
+
+def from_graph(layer: Any, _meta: Any, divisions: Any, keys: Any, name_prefix: str) -> Any:
+    """A dataframe whose partitions are keys of a graph of tasks.
+
+    Parameters
+    ----------
+    layer : mapping
+        A graph: keys, and ``(function, argument, ...)`` or values.
+    _meta : pandas object
+        What a partition is, empty.
+    divisions : tuple
+        Labels between which the partitions lie; Nones if unknown.
+    keys : list
+        The partitions' keys.
+    name_prefix : str
+        Name in the plan.
+
+    Returns
+    -------
+    DataFrame or Series
+
+    Examples
+    --------
+    >>> import pandas as pd, raskal.dataframe as dd
+    >>> layer = {"a": (pd.Series, [1, 2]), "b": (pd.Series, [3])}
+    >>> dd.from_graph(layer, pd.Series(dtype="int64"), (None,) * 3, ["a", "b"], "mine").sum().compute()
+    np.int64(6)
+    """
+    from raskal.delayed import delayed
+    from raskal.graphs import nodes_of
+
+    nodes = nodes_of(dict(layer), keys)
+    parts = [delayed(nodes[key]) for key in keys]
+    return from_delayed(parts, _meta, divisions, name_prefix, verify_meta=False)
+
+
+def get_collection_type(arg: Any, *args: Any, **kwargs: Any) -> Any:
+    """The class of collections whose partitions look like `arg`.
+
+    Examples
+    --------
+    >>> import pandas as pd, raskal.dataframe as dd
+    >>> dd.get_collection_type(pd.Series(dtype="int64")).__name__
+    'Series'
+    """
+    from raskal.dataframe.frame import DataFrame
+    from raskal.dataframe.scalar import Scalar
+    from raskal.dataframe.series import Index, Series
+
+    kinds = [(pd.DataFrame, DataFrame), (pd.Series, Series), (pd.Index, Index)]
+    return next((kind for parent, kind in kinds if isinstance(arg, parent)), Scalar)

@@ -23,6 +23,11 @@ class GroupRolling:
         self._grouped = grouped
         self._options = {key: one for key, one in options.items() if one is not None}
 
+    @property
+    def kwargs(self) -> dict[str, Any]:
+        """The options of the windows."""
+        return dict(self._options)
+
     def _run(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         grouped = self._grouped
         frame, groups = grouped._prepared()

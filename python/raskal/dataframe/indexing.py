@@ -14,6 +14,7 @@ import pandas as pd
 from pandas._libs.tslibs.parsing import parse_datetime_string_with_reso  # type: ignore[attr-defined]
 
 from raskal.dataframe._blockwise import blockwise
+from raskal.dataframe._operators import is_array
 from raskal.dataframe._tasks import TaskPlan
 from raskal.dataframe.collection import FrameCollection, new_collection
 
@@ -45,6 +46,10 @@ class Loc:
     def _rows(self, collection: Any, rows: Any) -> Any:
         if callable(rows) and not isinstance(rows, FrameCollection):
             rows = rows(self._collection)
+        if is_array(rows):
+            from raskal.dataframe.arrays import beside
+
+            return collection[beside(collection, rows)] if rows.dtype == bool else _labels(collection, rows.compute())
         if isinstance(rows, FrameCollection):
             if rows._meta_ndim == 1 and pd.api.types.is_bool_dtype(rows._meta.dtype):
                 return collection[rows]
@@ -60,6 +65,9 @@ class Loc:
 
 def _text_span(index: pd.Index, label: Any) -> slice | None:
     """The span that a part of a date stands for (``"2024-01"``)."""
+    if isinstance(index, pd.PeriodIndex) and isinstance(label, str):
+        period = pd.Period(label)
+        return slice(period.asfreq(index.freq, "start"), period.asfreq(index.freq, "end"))
     if not isinstance(index, pd.DatetimeIndex) or not isinstance(label, str):
         return None
     try:
@@ -81,6 +89,9 @@ def _coerced(collection: Any, label: Any, side: str) -> Any:
     if label is None:
         return None
     if isinstance(index, pd.PeriodIndex) and not isinstance(label, pd.Period):
+        span = _text_span(index, label)
+        if span is not None:
+            return span.start if side == "left" else span.stop
         return pd.Period(label, freq=index.freq)  # type: ignore[arg-type]
     if isinstance(index, pd.DatetimeIndex):
         span = _text_span(index, label)

@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from raskal.dataframe._emulate import make_meta
-from raskal.dataframe._files import files, read_files, targets, write_files
+from raskal.dataframe._files import compressed, files, read_files, targets, write_files
 from raskal.dataframe._tasks import Calls, Each, TaskPlan
 from raskal.dataframe.collection import new_collection
 from raskal.utils import parse_bytes
@@ -151,7 +151,7 @@ def to_json(
     Returns
     -------
     list of str
-        The files; a lazy series of them if not `compute`.
+        The files; delayed ones if not `compute`.
 
     Examples
     --------
@@ -163,12 +163,12 @@ def to_json(
     lines = orient == "records" if lines is None else lines
     if orient != "records" and lines:
         raise ValueError("Line-delimited JSON is only available with orient='records'.")
-    options = {"orient": orient, "lines": lines, "compression": compression or "infer", **kwargs}
-    if storage_options:
-        options["storage_options"] = storage_options
-    names = targets(url_path, df.npartitions, "part", name_function)
-    return write_files(df, _to_json, names, options, compute)
+    options = {"orient": orient, "lines": lines, **kwargs}
+    target = targets(url_path, df.npartitions, "part", name_function, storage_options)
+    passed = {"text": {"encoding": encoding, "errors": errors}, "compression": compression or "infer"}
+    return write_files(df, _to_json, target, {**passed, "options": options}, compute, **(compute_kwargs or {}))
 
 
-def _to_json(part: Any, name: str, **options: Any) -> None:
-    part.to_json(name, **options)
+def _to_json(part: Any, file: Any, name: str, text: dict[str, Any], compression: Any, options: dict[str, Any]) -> None:
+    with compressed(file, name, compression) as raw, io.TextIOWrapper(raw, **text) as lines:
+        part.to_json(lines, **options)

@@ -142,6 +142,10 @@ def from_dict(
     >>> dd.from_dict({"x": [1, 2, 3]}, npartitions=2).x.sum().compute()
     np.int64(6)
     """
+    if isinstance(data, dict) and any(hasattr(type(one), "__raskal_lower__") for one in data.values()):
+        raise NotImplementedError(
+            "from_dict does not take lazy collections as inputs\nhint: concat([...], axis=1) joins columns"
+        )
     from_dict: Any = pd.DataFrame.from_dict
     frame = from_dict(data, orient=orient, dtype=dtype, columns=columns)
     return from_pandas(frame, npartitions=npartitions)

@@ -79,12 +79,12 @@ def to_orc(
     Returns
     -------
     list of str
-        The files; a lazy series of them if not `compute`.
+        The files; delayed ones if not `compute`.
     """
-    names = targets(path, df.npartitions, "orc", lambda number: f"part.{number}")
-    return write_files(df, _to_orc, names, {"write_index": write_index}, compute)
+    target = targets(path, df.npartitions, "orc", lambda number: f"part.{number}", storage_options)
+    return write_files(df, _to_orc, target, {"write_index": write_index}, compute, **(compute_kwargs or {}))
 
 
-def _to_orc(part: pd.DataFrame, name: str, write_index: bool) -> None:
+def _to_orc(part: pd.DataFrame, file: Any, name: str, write_index: bool) -> None:
     table = part.reset_index() if write_index else part.reset_index(drop=True)
-    table.to_orc(name, index=False)
+    table.to_orc(file, index=False)

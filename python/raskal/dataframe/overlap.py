@@ -80,6 +80,8 @@ def neighbours(
     **kwargs: Any,
 ) -> Any:
     """As `map_overlap`, for methods of this package."""
+    if not isinstance(df, FrameCollection):
+        raise TypeError(f"map_overlap needs a lazy dataframe or series behind the function, got a {type(df).__name__}")
     before, after = _span(before, "before", df), _span(after, "after", df)
     name = name or function_name(func)
     others = [one for one in args if isinstance(one, FrameCollection)]
@@ -241,6 +243,9 @@ class _Inner:
         result = self.function(whole, *rest, **kwargs)
         if len(result) == len(whole):
             return result.iloc[before : before + own]
+        if len(whole) and len(result) and len(result) % len(whole) == 0 and isinstance(result.index, pd.MultiIndex):
+            each = len(result) // len(whole)  # a matrix for each row: rolling covariances
+            return result.iloc[before * each : (before + own) * each]
         raise ValueError(
             f"{self.__name__} gave {len(result)} rows for {len(whole)}; with neighbours' rows around a partition "
             "it must give one row for each\nhint: use map_partitions for functions that change the number of rows"

@@ -1,26 +1,30 @@
-"""Reading and writing Parquet files.
+"""Reading Parquet files.
 
-Start at `read_parquet`. Reading is native: columns that nobody uses are not read, nor row groups that filters rule out.
+Start at `read_parquet`. Of files of this machine, reading is native: columns that nobody uses are not read, nor row
+groups that filters rule out. Files elsewhere are read by pyarrow in tasks (`_parquet_tasks`). Writing is in
+`_parquet_write`.
 """
 
 from __future__ import annotations
 
+import json
 import operator
-import os
-import shutil
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from raskal._raskal import frame_read_parquet
-from raskal.dataframe._convert import index_name, plan_names, schema_of
-from raskal.dataframe._files import read_files
-from raskal.dataframe.csv import paths
+from raskal.dataframe import _parquet_tasks
+from raskal.dataframe._blockwise import blockwise
+from raskal.dataframe._convert import index_name
+from raskal.dataframe._methods import MethodCall
+from raskal.dataframe._parquet_files import Dataset, key_values
+from raskal.dataframe._parquet_write import to_parquet
+from raskal.dataframe._storage import locate
 from raskal.dataframe.frame import DataFrame
+
+__all__ = ["read_parquet", "to_parquet"]
 
 _COMPARE = {
     "==": operator.eq,
@@ -31,10 +35,6 @@ _COMPARE = {
     ">": operator.gt,
     ">=": operator.ge,
 }
-_IGNORED = {
-    "calculate_divisions", "ignore_metadata_file", "metadata_task_size", "split_row_groups", "blocksize",
-    "aggregate_files", "parquet_file_extension", "filesystem", "engine", "storage_options",
-}  # fmt: skip
 
 
 def read_parquet(
@@ -43,6 +43,18 @@ def read_parquet(
     filters: Any = None,
     categories: Any = None,
     index: Any = None,
+    storage_options: Any = None,
+    dtype_backend: Any = None,
+    calculate_divisions: bool = False,
+    ignore_metadata_file: bool = False,
+    metadata_task_size: Any = None,
+    split_row_groups: Any = "infer",
+    blocksize: Any = "default",
+    aggregate_files: Any = None,
+    parquet_file_extension: Any = (".parq", ".parquet", ".pq"),
+    filesystem: Any = "fsspec",
+    engine: Any = None,
+    arrow_to_pandas: Any = None,
     **kwargs: Any,
 ) -> Any:
     """Read Parquet files.
@@ -50,7 +62,7 @@ def read_parquet(
     Parameters
     ----------
     path : str, path, or list of them
-        Files, folders, or patterns.
+        Files, folders, patterns, or addresses that fsspec knows.
     columns : label or list of labels, optional
         Only these columns; a single label gives a series.
     filters : list of tuple, optional
@@ -58,26 +70,51 @@ def read_parquet(
         do. Ops are ``== != < <= > >= in not in``.
     categories : list of labels, optional
         Columns that become categorical, of categories that the data tell.
-    index : label or False, optional
-        The column that becomes the index, instead of the stored one; False for none. The divisions are not known.
-    **kwargs
-        Dask's options that choose how files are cut are accepted and change nothing.
+    index : label, list of one label, or False, optional
+        The column that becomes the index, instead of the stored one; False for none.
+    storage_options : dict, optional
+        For fsspec.
+    dtype_backend : {"numpy_nullable", "pyarrow"}, optional
+        Which extension dtypes the columns get.
+    calculate_divisions : bool
+        Whether to learn the divisions of the index from the statistics in the files. They are known if partitions
+        follow each other without overlap.
+    ignore_metadata_file : bool
+        Whether not to use a ``_metadata`` file for that.
+    split_row_groups : {"infer", "adaptive"}, bool or int
+        How files are cut: True for a partition per row group, a number for so many, ``"adaptive"`` for about
+        `blocksize`, False for a partition per file. By default, files of more than `blocksize` are.
+    blocksize : int or str
+        About how large partitions are when files are cut or put together, in bytes; 256 MiB by default.
+    aggregate_files : bool or str
+        Whether small neighbouring files become one partition; with the name of a key, only those that agree up to it.
+    parquet_file_extension : str, tuple of str, or None
+        How names in folders must end.
+    filesystem : fsspec or pyarrow filesystem, optional
+    arrow_to_pandas : dict, optional
+        Of `pyarrow.Table.to_pandas`: ``types_mapper``.
 
     Returns
     -------
     DataFrame or Series
-        One partition per file. Without a stored index, the index is each row's number in its file.
+        Without a stored index, the index is each row's number in its file. Names of folders like ``year=2024`` become
+        categorical columns.
 
     Raises
     ------
     FileNotFoundError
         If there is no such file.
+    OSError
+        If a file is truncated or not Parquet; the message names it.
     KeyError
         If a column does not exist; the message offers the nearest.
+    ValueError
+        If a file lacks a column that others have, or has one of another type; the message names both. Types that have
+        something in common (whole numbers of two widths, whole numbers and floats, no values at all) are settled.
 
     Notes
     -----
-    Source: crates/raskal-frame/src/parquet.rs
+    Source: crates/raskal-frame/src/parquet/mod.rs
 
     Examples
     --------
@@ -88,58 +125,152 @@ def read_parquet(
        y
     1  4
     """
-    unknown = sorted(set(kwargs) - _IGNORED - {"dtype_backend", "arrow_to_pandas"})
-    if unknown or kwargs.get("dtype_backend") is not None:
-        what = unknown[0] if unknown else "dtype_backend"
-        raise NotImplementedError(f"read_parquet({what}=...) is not supported\nhint: convert columns with astype()")
     if path is None:
         raise TypeError("read_parquet needs a path")
-    if any("://" in one for one in paths(path)):
-        # Of other storage than files, pandas reads each object.
-        frame: Any = read_files(pd.read_parquet, path, {}, storage_options=kwargs.get("storage_options"))
-    else:
-        plan, notes = frame_read_parquet(paths(path))
-        frame = DataFrame(plan, _meta(plan, notes))
-    if index is not None and frame._meta.index.names != [None]:
-        frame = frame.reset_index()
-    if filters:
-        frame = frame[_condition(frame, filters)]
+    _check_options(kwargs)
+    mapper = _types_mapper(dtype_backend, arrow_to_pandas)
+    places = locate(path, storage_options, filesystem)
+    if not places:
+        raise ValueError("no path was given\nhint: pass a path, a pattern, or a list of paths")
+    dataset = Dataset(places, parquet_file_extension, ignore_metadata_file)
+    groups = _groups(filters)
+    _prune(dataset, groups)
+    pieces = dataset.pieces(split_row_groups, blocksize, aggregate_files)
+    return _read(dataset, columns, groups, categories, index, pieces, calculate_divisions, mapper)
+
+
+def of_dataset(dataset: Dataset, columns: Any, filters: Any) -> Any:
+    """The dataframe of a dataset, a partition per file."""
+    groups = _groups(filters)
+    _prune(dataset, groups)
+    return _read(dataset, columns, groups, None, None, None, False, None)
+
+
+def _read(
+    dataset: Dataset,
+    columns: Any,
+    groups: list[list[tuple[Any, str, Any]]],
+    categories: Any,
+    index: Any,
+    pieces: Any,
+    calculate_divisions: bool,
+    mapper: Any,
+) -> Any:
     label = index[0] if isinstance(index, (list, tuple)) and len(index) == 1 else index
+    levels = None if label is None else [] if label is False else [label]
+    wanted = _wanted(columns, groups, label)
+    if dataset.system is None:
+        frame = _native(dataset, wanted, levels, pieces, calculate_divisions, mapper)
+    else:
+        plain = not groups  # categories have no order that a filter could ask for
+        frame = _parquet_tasks.read(dataset, wanted, levels, pieces, calculate_divisions, mapper, plain)
+    if groups:
+        frame = frame[_condition(frame, groups)]
+    frame = _with_key_categories(frame, dataset)
     if columns is not None:
-        kept = columns if isinstance(columns, str) or label in (None, False) or label in columns else [*columns, label]
-        frame = frame[kept]
+        frame = frame[columns if isinstance(columns, str) else [one for one in columns if one != label]]
     if categories is not None:
         chosen = categories if isinstance(categories, (list, tuple)) else list(categories)
-        frame = frame.astype(dict.fromkeys(chosen, "category"))
-    return frame if label in (None, False) else frame.set_index(label, sort=False)
+        frame = frame.astype({one: "category" for one in chosen if columns is None or one in frame.columns})
+    return frame
 
 
-def _meta(plan: Any, notes: str | None) -> pd.DataFrame:
-    """What pandas would make of the files' schema and its notes."""
-    schema = plan.schema
-    levels = len(plan.index_names)
-    fields = [field.with_type(pa.large_string()) if pa.types.is_string_view(field.type) else field for field in schema]
-    columns = pa.schema(fields[levels:], metadata=None if notes is None else {b"pandas": notes.encode()})
-    try:
-        meta = columns.empty_table().to_pandas(ignore_metadata=notes is None)
-    except (KeyError, TypeError, ValueError):
-        meta = columns.empty_table().to_pandas(ignore_metadata=True)  # notes of another writer
-    meta = meta.reset_index(drop=True)[[field.name for field in fields[levels:]]]
-    if schema.names[0] == index_name(0) and pa.types.is_int64(fields[0].type) and plan.index_names == [None]:
-        return meta
-    labels = pa.chunked_array([], type=fields[0].type).to_pandas()
-    meta.index = pd.Index(labels, name=plan.index_names[0])
-    return meta
+def _check_options(kwargs: dict[str, Any]) -> None:
+    """Refuse options that there are not.
+
+    Raises
+    ------
+    TypeError
+        The message names the option.
+    """
+    passed = {"dataset", "read", "chunksize", "gather_statistics", "open_file_options", "arrow_to_pandas"}
+    unknown = sorted(set(kwargs) - passed)
+    if unknown:
+        raise TypeError(f"read_parquet got an option that it does not have: {unknown[0]!r}")
 
 
-def _condition(frame: DataFrame, filters: Any) -> Any:
-    """A condition in Dask's and pyarrow's notation as a series."""
+def _types_mapper(dtype_backend: Any, arrow_to_pandas: Any) -> Any:
+    if dtype_backend == "pyarrow":
+        return pd.ArrowDtype
+    if dtype_backend == "numpy_nullable":
+        return _NULLABLE.get
+    if dtype_backend is not None:
+        raise ValueError(f"dtype_backend={dtype_backend!r}: expected 'numpy_nullable', 'pyarrow' or None")
+    return (arrow_to_pandas or {}).get("types_mapper")
+
+
+_NULLABLE: dict[Any, Any] = {
+    pa.int8(): pd.Int8Dtype(),
+    pa.int16(): pd.Int16Dtype(),
+    pa.int32(): pd.Int32Dtype(),
+    pa.int64(): pd.Int64Dtype(),
+    pa.uint8(): pd.UInt8Dtype(),
+    pa.uint16(): pd.UInt16Dtype(),
+    pa.uint32(): pd.UInt32Dtype(),
+    pa.uint64(): pd.UInt64Dtype(),
+    pa.bool_(): pd.BooleanDtype(),
+    pa.float32(): pd.Float32Dtype(),
+    pa.float64(): pd.Float64Dtype(),
+    pa.string(): pd.StringDtype(),
+    pa.large_string(): pd.StringDtype(),
+}
+
+
+# ---- filters
+
+
+def _groups(filters: Any) -> list[list[tuple[Any, str, Any]]]:
+    """Conditions in Dask's and pyarrow's notation: lists of which one must hold, of conditions that all must."""
+    if not filters:
+        return []
     groups = filters if isinstance(filters[0], list) else [filters]
+    for _, op, _ in (one for group in groups for one in group):
+        if op not in _COMPARE and op not in ("in", "not in"):
+            raise ValueError(f"unknown operator {op!r} in filters\nhint: use one of {[*_COMPARE, 'in', 'not in']}")
+    return [list(group) for group in groups]
+
+
+def _prune(dataset: Dataset, groups: list[list[tuple[Any, str, Any]]]) -> None:
+    """Forget files whose folders' names rule the filters out; one of them stays, for its columns."""
+    names = dataset.keys.column_names
+    if not groups or not names:
+        return
+    kept = [any(all(_holds(row, one) for one in group) for group in groups) for row in dataset.keys.to_pylist()]
+    if not any(kept):
+        kept[0] = True
+    if not all(kept):
+        dataset.keep(kept)
+
+
+def _holds(row: dict[str, Any], condition: tuple[Any, str, Any]) -> bool:
+    label, op, value = condition
+    if label not in row:
+        return True
+    own = row[label]
+    if op in ("in", "not in"):
+        return (own in value) == (op == "in")
+    return own is not None and bool(_COMPARE[op](own, value))
+
+
+def _wanted(columns: Any, groups: Any, label: Any) -> list[str] | None:
+    """The columns that are needed at all."""
+    if columns is None:
+        return None
+    names = [columns] if isinstance(columns, str) else list(columns)
+    names += [condition[0] for group in groups for condition in group]
+    if label not in (None, False):
+        names.append(label)
+    return list(dict.fromkeys(names))
+
+
+def _condition(frame: Any, groups: list[list[tuple[Any, str, Any]]]) -> Any:
+    """The conditions as a series."""
     result = None
     for conditions in groups:
         group = None
         for column, op, value in conditions:
-            one = _one_condition(frame[column], op, value)
+            series = frame.index if column in frame._meta.index.names else frame[column]
+            one = _one_condition(series, op, value)
             group = one if group is None else group & one
         result = group if result is None else result | group
     return result
@@ -148,127 +279,82 @@ def _condition(frame: DataFrame, filters: Any) -> Any:
 def _one_condition(series: Any, op: str, value: Any) -> Any:
     if op in _COMPARE:
         return _COMPARE[op](series, value)
-    if op in ("in", "not in"):
-        found = None
-        for one in value:
-            equal = series == one
-            found = equal if found is None else found | equal
-        found = (series != series) & (series == series) if found is None else found
-        return found if op == "in" else ~found
-    raise ValueError(f"unknown operator {op!r} in filters\nhint: use one of {[*_COMPARE, 'in', 'not in']}")
+    found = None
+    for one in value:
+        equal = series == one
+        found = equal if found is None else found | equal
+    found = (series != series) & (series == series) if found is None else found
+    return found if op == "in" else ~found
 
 
-class _ParquetWriter:
-    """Writes a partition and gives its path."""
-
-    def __init__(self, names: list[str], schema: pa.Schema, index: bool, options: dict[str, Any]) -> None:
-        self.names = names
-        self.schema = schema
-        self.index = index
-        self.options = options
-        self.__name__ = "to_parquet"
-
-    def __call__(self, part: pd.DataFrame, partition_info: Any = None) -> pd.Series:
-        path = self.names[partition_info["number"]]
-        table = pa.Table.from_pandas(part, schema=self.schema, preserve_index=self.index)
-        pq.write_table(table, path, **self.options)
-        return pd.Series([path])
+# ---- files of this machine
 
 
-def to_parquet(
-    df: DataFrame,
-    path: Any,
-    compression: Any = "snappy",
-    write_index: bool = True,
-    append: bool = False,
-    overwrite: bool = False,
-    name_function: Callable[[int], str] | None = None,
-    compute: bool = True,
-    **kwargs: Any,
-) -> Any:
-    """Write a folder of Parquet files, one per partition.
-
-    Parameters
-    ----------
-    path : str or path
-        The folder.
-    compression : str
-        As of pyarrow.
-    write_index : bool
-        Whether the index is written.
-    append : bool
-        Whether files are added to those that are there, which must have the same columns.
-    overwrite : bool
-        Whether to remove what is in the folder first.
-    name_function : callable, optional
-        Gives a partition's file name for its number; ``part.0.parquet`` by default.
-    compute : bool
-        Whether to write at once.
-    **kwargs
-        As of `pyarrow.parquet.write_table`.
-
-    Returns
-    -------
-    None, or a lazy series of the files if not `compute`
-
-    Examples
-    --------
-    >>> import tempfile, pandas as pd, raskal.dataframe as dd
-    >>> folder = tempfile.mkdtemp()
-    >>> dd.from_pandas(pd.DataFrame({"x": [1, 2, 3]}), npartitions=2).to_parquet(folder)
-    >>> dd.read_parquet(folder).x.sum().compute()
-    np.int64(6)
-    """
-    if append and overwrite:
-        raise ValueError("Cannot use both `overwrite=True` and `append=True`!")
-    if kwargs.pop("partition_on", None):
-        raise NotImplementedError("to_parquet(partition_on=...) is not supported\nhint: filter, and write each part")
-    for option in ("engine", "write_metadata_file", "schema", "storage_options"):
-        kwargs.pop(option, None)
-    folder = Path(os.fspath(path))
-    if overwrite and folder.exists():
-        if folder.resolve() == Path.cwd() or folder.resolve() in Path.cwd().parents:
-            raise ValueError(f"to_parquet(overwrite=True) would remove the current folder {folder}")
-        shutil.rmtree(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    number_name = name_function or (lambda number: f"part.{number}.parquet")
-    schema = _file_schema(df, write_index)
-    first = _appended(folder, schema) if append else 0
-    names = [str(folder / number_name(first + number)) for number in range(df.npartitions)]
-    taken = [name for name in names if append and os.path.exists(name)]
-    if taken:
-        raise ValueError(f"{taken[0]} exists already\nhint: pass name_function= for other names")
-    writer = _ParquetWriter(names, schema, write_index, {**kwargs, "compression": compression})
-    meta = pd.Series([], dtype="str")
-    written = df.map_partitions(writer, partition_info=None, meta=meta, clear_divisions=True)
-    if not compute:
-        return written
-    written.compute()
-    return None
+def _native(
+    dataset: Dataset, wanted: Any, levels: Any, pieces: Any, calculate_divisions: bool, mapper: Any
+) -> DataFrame:
+    keys = dataset.keys
+    own = None if wanted is None else [name for name in wanted if name not in keys.column_names]
+    options: dict[str, Any] = {"columns": own, "index": levels}
+    if keys.column_names:
+        options["keys"] = keys
+    if pieces is not None:
+        options["pieces"] = dataset.ranges(pieces)
+    plan, notes = frame_read_parquet(dataset.files, **options)
+    meta = _meta(plan, None if levels is not None else notes, mapper)
+    stored = _stored_levels(notes) if levels is None else levels
+    if calculate_divisions and len(stored) == 1:
+        divisions = dataset.divisions(stored[0], pieces)
+        if divisions is not None:
+            found = pa.array(list(divisions), type=_plain_type(plan.schema.field(0).type))
+            plan, _ = frame_read_parquet(dataset.files, **options, divisions=found)
+    if levels == []:
+        unnamed = [name for name in meta.columns if str(name).startswith("__index_level_")]
+        return DataFrame(plan, meta)[[name for name in meta.columns if name not in unnamed]]
+    return DataFrame(plan, meta)
 
 
-def _appended(folder: Path, schema: pa.Schema) -> int:
-    """How many files there are, which must be of this schema.
-
-    Raises
-    ------
-    ValueError
-        If one has other columns or types.
-    """
-    files = sorted(folder.glob("*.parquet"))
-    for file in files:
-        own = pq.read_schema(file).remove_metadata()
-        if own.names != schema.names or own.types != schema.types:
-            raise ValueError(f"Appended dtypes differ: {file.name} has\n{own}\nwhat is added has\n{schema}")
-    return len(files)
+def _plain_type(dtype: pa.DataType) -> pa.DataType:
+    return pa.large_string() if pa.types.is_string_view(dtype) else dtype
 
 
-def _file_schema(df: DataFrame, write_index: bool) -> pa.Schema:
-    """The same schema for every file, whatever happens to be missing in one."""
-    types = dict(zip(schema_of(df._meta).names, schema_of(df._meta).types, strict=True))
-    names = plan_names(df.columns)
-    fields = [pa.field(name, types[name]) for name in names]
-    if write_index:
-        label = df._meta.index.name or "__index_level_0__"
-        fields.append(pa.field(str(label), types[index_name(0)]))
-    return pa.schema(fields)
+def _stored_levels(notes: str | None) -> list[str]:
+    """The columns of the files that hold the index."""
+    levels = json.loads(notes).get("index_columns", []) if notes else []
+    return [one for one in levels if isinstance(one, str)]
+
+
+def _meta(plan: Any, notes: str | None, mapper: Any) -> pd.DataFrame:
+    """What pandas would make of the files' schema and its notes."""
+    schema = plan.schema
+    levels = len(plan.index_names)
+    fields = [field.with_type(_plain_type(field.type)) for field in schema]
+    notes = None if mapper is not None else notes
+    columns = pa.schema(fields[levels:], metadata=None if notes is None else {b"pandas": notes.encode()})
+    options: dict[str, Any] = {} if mapper is None else {"types_mapper": mapper}
+    try:
+        meta = columns.empty_table().to_pandas(ignore_metadata=notes is None, **options)
+    except (KeyError, TypeError, ValueError):
+        meta = columns.empty_table().to_pandas(ignore_metadata=True, **options)  # notes of another writer
+    meta = meta.reset_index(drop=True)[[field.name for field in fields[levels:]]]
+    if schema.names[0] == index_name(0) and pa.types.is_int64(fields[0].type) and plan.index_names == [None]:
+        return meta
+    labels = [pa.chunked_array([], type=field.type).to_pandas() for field in fields[:levels]]
+    if levels == 1:
+        meta.index = pd.Index(labels[0], name=plan.index_names[0])
+    else:
+        meta.index = pd.MultiIndex.from_arrays(labels, names=plan.index_names)
+    return meta
+
+
+def _with_key_categories(frame: Any, dataset: Dataset) -> Any:
+    """The same frame, its keys categorical."""
+    names = [name for name in dataset.keys.column_names if name in frame.columns]
+    if not names:
+        return frame
+    dtypes = {name: pd.CategoricalDtype(key_values(dataset.keys.column(name))) for name in names}
+    if all(frame._meta[name].dtype == dtype for name, dtype in dtypes.items()):
+        return frame
+    if frame._frame is None:
+        return blockwise(MethodCall("astype"), frame, dtypes, meta=frame._meta.astype(dtypes))
+    return DataFrame(frame._plan, frame._meta.astype(dtypes))

@@ -233,7 +233,7 @@ def _by_frequency(df: Any, freq: Any) -> Any:
         start = pd.Timestamp(first).floor(offset)
     except ValueError:
         start = pd.Timestamp(first)
-    inner = [one for one in pd.date_range(start=start, end=last, freq=offset) if first < one < last]
+    inner = [one for one in pd.date_range(start=start, end=last, freq=offset) if first < one <= last]
     return by_divisions(df, (first, *inner, last))
 
 

@@ -131,7 +131,7 @@ def pivot_table(df: Any, index: Any, columns: Any, values: Any, aggfunc: Any = "
     if not isinstance(dtype, pd.CategoricalDtype):
         raise ValueError("'columns' must be category dtype")
     if not has_known_categories(dtype):
-        raise ValueError("'columns' categories must be known\nhint: use df.categorize() first")
+        raise ValueError("'columns' must have known categories\nhint: use df.categorize() first")
     chosen = list(values) if listed else values
     grouped = df.groupby([index, columns], observed=True)[chosen].agg(aggfunc)
     pivot = _Pivot(index, columns, dtype, aggfunc)

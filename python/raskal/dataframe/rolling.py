@@ -57,6 +57,11 @@ class Rolling:
             span = pd.Timedelta(pd.tseries.frequencies.to_offset(window))
             self._before, self._after = (span, span) if center else (span, 0)
 
+    @property
+    def kwargs(self) -> dict[str, Any]:
+        """The options of the windows."""
+        return dict(self._options)
+
     def __getitem__(self, key: Any) -> Rolling:
         return Rolling(self._df[key], **self._options)
 

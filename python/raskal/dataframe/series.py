@@ -90,12 +90,31 @@ class Series(OrderedMethods, Statistics, FrameCollection):
         self._meta.cat  # noqa: B018 - pandas' own error for other dtypes
         return CategoricalAccessor(self)
 
-    def rename(self, index: Any = None, sorted_index: bool = False) -> Any:
-        """Under another name; with a function or mapping, with other labels."""
+    def rename(self, index: Any, sorted_index: bool = False) -> Any:
+        """Under another name; with a function or mapping, with other labels.
+
+        Parameters
+        ----------
+        index : label, function, mapping or Series
+        sorted_index : bool
+            Whether the labels stay in order, so that the divisions are known.
+
+        Raises
+        ------
+        ValueError
+            If the divisions' labels do not stay in order, though `sorted_index`.
+        """
+        if isinstance(index, Series):
+            index = index.compute()
         if callable(index) or isinstance(index, (dict, pd.Series)):
             renamed = blockwise(MethodCall("rename"), self, index, divisions=None, same_labels=False)
             if sorted_index and self.known_divisions:
                 changed = pd.Series(0, index=list(self.divisions)).rename(index).index
+                if not changed.is_monotonic_increasing:
+                    raise ValueError(
+                        f"sorted_index=True, but the divisions {self.divisions} become {tuple(changed)}\n"
+                        "hint: leave it out, and use set_index or compute_current_divisions"
+                    )
                 renamed._plan.divisions = tuple(changed)
             return renamed
         frame = self._frame
@@ -122,6 +141,8 @@ class Series(OrderedMethods, Statistics, FrameCollection):
                 return Series(frame.filter(key._frame), self._meta)
             return blockwise(MethodCall("__getitem__"), self, key, name="filter", meta=self._meta)
         if isinstance(key, slice):
+            return self.loc[key]
+        if isinstance(key, (list, np.ndarray, pd.Index)) and type(self) is Series:
             return self.loc[key]
         raise NotImplementedError(
             f"a series can only be filtered by a boolean series, not by {key!r}\nhint: use .loc, or compute() it first"
@@ -155,7 +176,15 @@ class Series(OrderedMethods, Statistics, FrameCollection):
         return blockwise(MethodCall(name), self)
 
     def fillna(self, value: Any = None, axis: Any = None) -> Any:
-        """With `value` in place of missing ones."""
+        """With `value` in place of missing ones.
+
+        Raises
+        ------
+        ValueError
+            If `axis` is none of a series.
+        """
+        if axis not in (None, 0, "index"):
+            raise ValueError(f"No axis named {axis} for object type Series")
         frame = self._frame
         if frame is not None and type(self) is Series and np.isscalar(value):
             meta = self._meta.fillna(value)  # type: ignore[arg-type]
@@ -171,8 +200,13 @@ class Series(OrderedMethods, Statistics, FrameCollection):
         """Without missing values."""
         return self[self.notna()]
 
-    def astype(self, dtype: Any) -> Any:
+    def astype(self, dtypes: Any) -> Any:
         """As another dtype; the categories of ``"category"`` are not known before the data are."""
+        dtype = dtypes
+        if isinstance(dtype, dict):
+            if [*dtype] != [self.name]:
+                raise KeyError("Only the Series name can be used for the key in Series dtype mappings.")
+            dtype = dtype[self.name]
         if isinstance(dtype, pd.CategoricalDtype | str) and str(dtype) == "category":
             if getattr(dtype, "categories", None) is None and not isinstance(self.dtype, pd.CategoricalDtype):
                 values = pd.Categorical([], categories=[UNKNOWN_CATEGORIES])
@@ -202,8 +236,10 @@ class Series(OrderedMethods, Statistics, FrameCollection):
         """The index as a column, and rows numbered anew in each partition."""
         return blockwise(MethodCall("reset_index"), self, drop=drop, divisions=None, same_labels=False)
 
-    def rename_axis(self, mapper: Any = NO_DEFAULT, index: Any = NO_DEFAULT, axis: Any = 0) -> Any:
-        """With another name of the index."""
+    def rename_axis(
+        self, mapper: Any = NO_DEFAULT, index: Any = NO_DEFAULT, columns: Any = NO_DEFAULT, axis: Any = 0
+    ) -> Any:
+        """With another name of the index; `columns` is accepted, as by Dask, and means nothing."""
         given = {"mapper": mapper, "index": index}
         options = {key: one for key, one in given.items() if one is not NO_DEFAULT}
         return blockwise(MethodCall("rename_axis"), self, **options)
@@ -221,6 +257,27 @@ class Series(OrderedMethods, Statistics, FrameCollection):
     def to_csv(self, filename: Any, **kwargs: Any) -> Any:
         """Write CSV files. See `raskal.dataframe.to_csv`."""
         return self.to_frame().to_csv(filename, **kwargs)
+
+    def to_json(self, filename: Any, *args: Any, **kwargs: Any) -> Any:
+        """Write JSON files of one column. See `raskal.dataframe.to_json`."""
+        return self.to_frame().to_json(filename, *args, **kwargs)
+
+    def to_orc(self, path: Any, *args: Any, **kwargs: Any) -> Any:
+        """Write a folder of ORC files of one column. See `raskal.dataframe.to_orc`."""
+        return self.to_frame().to_orc(path, *args, **kwargs)
+
+    def to_sql(self, name: Any, uri: Any, **kwargs: Any) -> Any:
+        """Write to a table of one column of a database. See `raskal.dataframe.to_sql`."""
+        return self.to_frame().to_sql(name, uri, **kwargs)
+
+    def __dir__(self) -> list[Any]:
+        accessors = [name for name in ("str", "dt", "cat") if not hasattr(self._meta, name)]
+        return [name for name in super().__dir__() if name not in accessors]
+
+    def __contains__(self, label: Any) -> bool:
+        """Whether a row has this label, as in pandas. Computes."""
+        labels: Any = self.index == label
+        return bool(labels.any().compute())
 
     def view(self, dtype: Any) -> Any:
         """The bytes of the values as another dtype."""
@@ -278,6 +335,10 @@ def _view(part: pd.Series, dtype: Any) -> pd.Series:
     return pd.Series(part.to_numpy().view(dtype), index=part.index, name=part.name)
 
 
+def _memory_of(part: pd.Index, deep: bool) -> int:
+    return int(part.memory_usage(deep=deep))
+
+
 def _nbytes(part: Any) -> int:
     return int(part.nbytes)
 
@@ -323,6 +384,25 @@ class Index(Series):
         """Number of levels."""
         return int(self._meta.nlevels)
 
+    def __dir__(self) -> list[Any]:
+        parts = [name for name in dir(type(self._meta)) if isinstance(getattr(type(self._meta), name, None), property)]
+        return [*super().__dir__(), *(name for name in parts if not name.startswith("_"))]
+
+    @property
+    def cat(self) -> Any:
+        """Methods on categories."""
+        from raskal.dataframe.categorical import IndexCategories
+
+        if not isinstance(self._meta, pd.CategoricalIndex):
+            raise AttributeError("Can only use .cat accessor with a 'category' dtype")
+        return IndexCategories(self)
+
+    def memory_usage(self, deep: bool = False) -> Any:  # type: ignore[override]
+        """Bytes that the labels take."""
+        from raskal.dataframe.tree import tree
+
+        return tree(self, _memory_of, _sum_of, meta=0, name="memory_usage", args=(deep,))
+
     @property
     def is_monotonic_increasing(self) -> Any:
         """Whether no label is below the one before."""
@@ -333,15 +413,30 @@ class Index(Series):
         """Whether no label is above the one before."""
         return self.to_series().is_monotonic_decreasing
 
-    def to_series(self) -> Any:
-        """The labels as a series, under themselves."""
-        return blockwise(_labels_as_series, self, meta=self._meta.to_series(), name="to_series")
+    def to_series(self, index: Any = None, name: Any = NO_DEFAULT) -> Any:
+        """The labels as a series, under themselves.
+
+        Raises
+        ------
+        NotImplementedError
+            If other labels are given.
+        """
+        if index is not None:
+            raise NotImplementedError("to_series(index=...) is not supported\nhint: set the index of the result")
+        title = self._meta.name if name is NO_DEFAULT or name is None else name
+        meta = self._meta.to_series(name=title)
+        return blockwise(_labels_as_series, self, title, meta=meta, name="to_series")
+
+    def __contains__(self, label: Any) -> bool:
+        """Whether a row has this label. Computes."""
+        equal: Any = self.to_series() == label
+        return bool(equal.any().compute())
 
     def to_frame(self, index: bool = True, name: Any = None) -> Any:  # type: ignore[override]
         """The labels as a dataframe's only column."""
         return blockwise(_labels_as_frame, self, index, name, divisions="same" if index else None)
 
-    def rename(self, index: Any = None, sorted_index: bool = False) -> Any:
+    def rename(self, index: Any, sorted_index: bool = False) -> Any:
         """Under another name."""
         return blockwise(MethodCall("rename"), self, index)
 
@@ -354,10 +449,10 @@ class Index(Series):
         """Labels moved by a frequency."""
         return blockwise(MethodCall("shift"), self, periods, **({} if freq is None else {"freq": freq}))
 
-    def map(self, mapper: Any, na_action: Any = None, meta: Any = NO_DEFAULT) -> Any:
-        """The labels through a function or mapping."""
+    def map(self, arg: Any, na_action: Any = None, meta: Any = NO_DEFAULT, is_monotonic: bool = False) -> Any:
+        """The labels through a function or mapping; `is_monotonic` is accepted for Dask's sake."""
         given = NO_DEFAULT if meta is None else meta
-        return blockwise(MethodCall("map"), self, mapper, na_action=na_action, meta=given)
+        return blockwise(MethodCall("map"), self, arg, na_action=na_action, meta=given)
 
     def min(self, *args: Any, **kwargs: Any) -> Any:
         """The smallest label."""
@@ -393,8 +488,8 @@ class _LabelsOf:
         return to_pandas([table.select(table.column_names[self.levels :])], self.meta, 1)
 
 
-def _labels_as_series(part: pd.Index) -> pd.Series:
-    return part.to_series()
+def _labels_as_series(part: pd.Index, name: Any) -> pd.Series:
+    return part.to_series(name=name)
 
 
 def _labels_as_frame(part: pd.Index, index: bool, name: Any) -> pd.DataFrame:
@@ -412,7 +507,7 @@ class StringAccessor(_Accessor):
     def __getitem__(self, index: Any) -> Any:
         return rowwise(MethodCall("__getitem__", "str"), self._series, index, name="str[]")
 
-    def split(self, pat: Any = None, n: int = -1, expand: bool = False) -> Any:
+    def split(self, pat: Any = None, n: int = -1, expand: bool = False, regex: bool | None = None) -> Any:
         """As pandas' `str.split`; with ``expand=True``, `n` says how many columns come out.
 
         Raises
@@ -420,16 +515,16 @@ class StringAccessor(_Accessor):
         NotImplementedError
             If `expand` is given without `n`.
         """
-        return self._split("split", pat, n, expand)
+        return self._split("split", pat, n, expand, **({} if regex is None else {"regex": regex}))
 
     def rsplit(self, pat: Any = None, n: int = -1, expand: bool = False) -> Any:
         """As pandas' `str.rsplit`; with ``expand=True``, `n` says how many columns come out."""
         return self._split("rsplit", pat, n, expand)
 
-    def _split(self, name: Any, pat: Any, n: int, expand: bool) -> Any:
+    def _split(self, name: Any, pat: Any, n: int, expand: bool, **options: Any) -> Any:
         call = MethodCall(name, "str")
         if not expand:
-            return rowwise(call, self._series, name=name, pat=pat, n=n)
+            return rowwise(call, self._series, name=name, pat=pat, n=n, **options)
         if n == -1:
             raise NotImplementedError(
                 "To use the expand parameter you must specify the number of expected splits with n="
@@ -438,21 +533,28 @@ class StringAccessor(_Accessor):
         trial = pd.Series([delimiter.join(["a"] * (n + 1))], dtype=self._series.dtype)
         meta = getattr(trial.str, name)(pat=pat, n=n, expand=True).iloc[:0]
         meta.index = self._series._meta.index[:0]
-        return blockwise(_SplitColumns(name, n + 1), self._series, meta=meta, name=name, pat=pat, n=n)
+        return blockwise(_SplitColumns(name, n + 1), self._series, meta=meta, name=name, pat=pat, n=n, **options)
 
-    def cat(self, others: Any = None, sep: Any = None, na_rep: Any = None) -> Any:
-        """As pandas' `str.cat` with other series, row for row.
+    def cat(self, others: Any = None, sep: Any = None, na_rep: Any = None, join: str = "left") -> Any:
+        """As pandas' `str.cat` with other series, whose rows are those of equal labels.
+
+        Without `others`, all rows become one text.
 
         Raises
         ------
-        NotImplementedError
-            Without `others`: joining all rows needs them in one place.
+        TypeError
+            If `others` holds texts.
         """
         if others is None:
-            raise NotImplementedError("x.str.cat() without others is not supported\nhint: compute() first")
+            from raskal.dataframe.tree import tree
+
+            joined = _JoinTexts(sep, na_rep)
+            return tree(self._series, joined.part, joined, joined.several, meta="", name="str.cat")
+        if isinstance(others, str) or (isinstance(others, (list, tuple)) and any(isinstance(o, str) for o in others)):
+            raise TypeError("others must be Series or DataFrame, or a list of them")
         listed = list(others) if isinstance(others, (list, tuple)) else [others]
         listed = [_operators.as_operand(one) for one in listed]
-        return blockwise(_cat, self._series, sep, na_rep, *listed, meta=self._series._meta, name="str.cat")
+        return blockwise(_cat, self._series, sep, na_rep, join, *listed, meta=self._series._meta, name="str.cat")
 
 
 class _SplitColumns:
@@ -462,13 +564,34 @@ class _SplitColumns:
         self.name = name
         self.columns = columns
 
-    def __call__(self, part: pd.Series, pat: Any, n: int) -> pd.DataFrame:
-        found = getattr(part.str, self.name)(pat=pat, n=n, expand=True)
+    def __call__(self, part: pd.Series, pat: Any, n: int, **options: Any) -> pd.DataFrame:
+        found = getattr(part.str, self.name)(pat=pat, n=n, expand=True, **options)
         return found.reindex(columns=range(self.columns))
 
 
-def _cat(part: pd.Series, sep: Any, na_rep: Any, *others: pd.Series) -> pd.Series:
-    return part.str.cat(list(others), sep=sep, na_rep=na_rep)  # type: ignore[arg-type]
+class _JoinTexts:
+    """All texts as one, those of a partition first."""
+
+    def __init__(self, sep: Any, na_rep: Any) -> None:
+        self.sep = sep
+        self.na_rep = na_rep
+
+    def part(self, part: pd.Series) -> Any:
+        """The texts of a partition; None if there are none."""
+        kept = part if self.na_rep is not None else part.dropna()
+        return kept.str.cat(sep=self.sep, na_rep=self.na_rep) if len(kept) else None
+
+    def several(self, texts: list[Any]) -> Any:
+        """Texts of several partitions."""
+        kept = [text for text in texts if text is not None]
+        return (self.sep or "").join(kept) if kept else None
+
+    def __call__(self, texts: list[Any]) -> str:
+        return self.several(texts) or ""
+
+
+def _cat(part: pd.Series, sep: Any, na_rep: Any, join: Any, *others: pd.Series) -> pd.Series:
+    return part.str.cat(list(others), sep=sep, na_rep=na_rep, join=join)  # type: ignore[arg-type]
 
 
 class DatetimeAccessor(_Accessor):
@@ -482,6 +605,19 @@ class DatetimeAccessor(_Accessor):
     def components(self) -> Any:
         """The parts of time differences, as a dataframe."""
         return blockwise(MethodCall("components", "dt", called=False), self._series, name="dt.components")
+
+    @property
+    def week(self) -> Any:
+        """Gone from pandas.
+
+        Raises
+        ------
+        AttributeError
+            The message says what to use instead.
+        """
+        raise AttributeError("pandas has no dt.week any more\nhint: x.dt.isocalendar().week")
+
+    weekofyear = week
 
     @property
     def tz(self) -> Any:

@@ -3,9 +3,10 @@
 use super::arrow::{array, batches, schema};
 use super::table::{Frame, raise};
 use crate::program::{Persisted, ProgramBuilder};
+use arrow::compute::concat_batches;
 use pyo3::prelude::*;
 use raskal_frame::csv::CsvOptions;
-use raskal_frame::parquet::ParquetTable;
+use raskal_frame::parquet::{ParquetOptions, ParquetTable, Piece};
 use raskal_frame::tasks::TaskSource;
 use raskal_frame::{FrameError, memory};
 use raskal_graph::Token;
@@ -58,13 +59,31 @@ pub(super) fn frame_read_csv(
     py.detach(|| raskal_frame::Frame::read_csv(&patterns, options)).map(Frame::new).map_err(|error| raise(py, error))
 }
 
-/// Parquet files as a frame, and pandas' notes about them (JSON) if there are any.
+/// Parquet files as a frame, and pandas' notes about them (JSON) if there are any; see `raskal.dataframe.read_parquet`.
+///
+/// `keys` is a table with a row for each file; `pieces` lists for each partition (file, first byte, byte behind the last),
+/// the latter two negative for whole files.
 #[pyfunction]
-pub(super) fn frame_read_parquet(py: Python<'_>, patterns: Vec<String>) -> PyResult<(Frame, Option<String>)> {
+#[pyo3(signature = (patterns, *, columns=None, index=None, keys=None, pieces=None, divisions=None))]
+pub(super) fn frame_read_parquet(
+    py: Python<'_>,
+    patterns: Vec<String>,
+    columns: Option<Vec<String>>,
+    index: Option<Vec<String>>,
+    keys: Option<&Bound<'_, PyAny>>,
+    pieces: Option<Vec<Vec<(usize, i64, i64)>>>,
+    divisions: Option<&Bound<'_, PyAny>>,
+) -> PyResult<(Frame, Option<String>)> {
+    let piece = |(file, start, end): (usize, i64, i64)| Piece { file, range: (end >= 0).then_some((start, end)) };
+    let pieces = pieces.map(|parts| parts.into_iter().map(|part| part.into_iter().map(piece).collect()).collect());
+    let keys = keys.map(batches).transpose()?;
+    let divisions = divisions.map(array).transpose()?;
     let read = || {
-        let table = ParquetTable::discover(&patterns)?;
+        let keys = keys.map(|table| concat_batches(&table.schema, &table.batches)).transpose()?;
+        let table = ParquetTable::discover(&patterns, ParquetOptions { columns, index, keys, pieces })?;
         let notes = table.pandas().map(str::to_owned);
-        Ok((raskal_frame::Frame::from_parquet(table)?, notes))
+        let frame = raskal_frame::Frame::from_parquet(table)?;
+        Ok((frame.with_divisions(divisions)?, notes))
     };
     let (frame, notes) = py.detach(read).map_err(|error| raise(py, error))?;
     Ok((Frame::new(frame), notes))
