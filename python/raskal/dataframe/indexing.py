@@ -66,8 +66,8 @@ class Loc:
 def _text_span(index: pd.Index, label: Any) -> slice | None:
     """The span that a part of a date stands for (``"2024-01"``)."""
     if isinstance(index, pd.PeriodIndex) and isinstance(label, str):
-        period = pd.Period(label)
-        return slice(period.asfreq(index.freq, "start"), period.asfreq(index.freq, "end"))
+        period, freq = pd.Period(label), index.dtype.freq  # type: ignore[union-attr]
+        return slice(period.asfreq(freq, "start"), period.asfreq(freq, "end"))
     if not isinstance(index, pd.DatetimeIndex) or not isinstance(label, str):
         return None
     try:

@@ -52,7 +52,9 @@ def read_deltalake(
     """
     from deltalake import DeltaTable
 
-    table = DeltaTable(path, version=version, storage_options=storage_options)
+    table = DeltaTable(path, storage_options=storage_options)
+    if version is not None:
+        table.load_as_version(version)
     reading = table.protocol().reader_features or []
     actions = pa.table(table.get_add_actions(flatten=True))
     if "deletionVectors" in reading and any("deletionVector" in name for name in actions.column_names):
@@ -85,7 +87,7 @@ def _empty(schema: pa.Schema, columns: Any) -> Any:
     return frame if columns is None else frame[columns]
 
 
-def to_deltalake(df: Any, path: Any, mode: str = "error", **kwargs: Any) -> None:
+def to_deltalake(df: Any, path: Any, mode: Any = "error", **kwargs: Any) -> None:
     """Write to a Delta table: one new version with all rows, or none.
 
     Parameters
