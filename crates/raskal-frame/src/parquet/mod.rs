@@ -88,7 +88,9 @@ impl ParquetTable {
         let chosen = options.index.clone();
         let levels = |first: &Schema| match (&chosen, first.metadata().get("pandas")) {
             (Some(chosen), _) => chosen.clone(),
-            (None, notes) => notes.map(|notes| stored_index(notes)).into_iter().flatten().map(|level| level.0).collect(),
+            (None, notes) => {
+                notes.map(|notes| stored_index(notes)).into_iter().flatten().map(|level| level.0).collect()
+            }
         };
         let location = |file: &FileInfo| {
             let error = |why: String| FrameError::File { path: file.path.clone(), why };

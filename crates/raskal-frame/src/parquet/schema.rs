@@ -104,7 +104,10 @@ fn others(files: &[FileInfo], first: &Schema) -> Result<Vec<(usize, SchemaRef)>>
     };
     let results: Vec<Result<Vec<_>>> = std::thread::scope(|scope| {
         let handles: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-        handles.into_iter().map(|handle| handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+        handles
+            .into_iter()
+            .map(|handle| handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .collect()
     });
     let mut all: Vec<_> = results.into_iter().collect::<Result<Vec<_>>>()?.into_iter().flatten().collect();
     all.sort_by_key(|(place, _)| *place);
