@@ -166,7 +166,10 @@ def _frame_of(error: BaseException) -> str:
     import traceback
 
     frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if "/raskal/" not in frame.filename and "/site-packages/" not in frame.filename]
+    known = ("/raskal/", "/site-packages/")
+    # Those of compiled code name files that are not there.
+    there = [frame for frame in frames if frame.line and not frame.filename.startswith("pandas/")]
+    own = [frame for frame in there if not any(one in frame.filename for one in known)]
     return f" ({own[-1].filename}, line {own[-1].lineno}: {own[-1].line})" if own else ""
 
 

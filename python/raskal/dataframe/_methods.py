@@ -205,6 +205,8 @@ def series_method(name: str, accessor: str | None = None) -> Callable[..., Any]:
 
     def method(self: Any, *args: Any, meta: Any = NO_DEFAULT, **kwargs: Any) -> Any:
         target = self._series if accessor else self
+        if name == "isin":
+            meta, (args, kwargs) = target._meta.isin([]), _members(args, kwargs)
         args, kwargs = _by_label(name, args, kwargs)
         return rowwise(call, target, *args, meta=NO_DEFAULT if meta is None else meta, name=call.__name__, **kwargs)
 
@@ -232,6 +234,8 @@ def partition_method(name: str, keeps_labels: bool, accessor: str | None = None)
 
         target = self._series if accessor else self
         _check_axis(name, kwargs)
+        if name == "isin":
+            meta, (args, kwargs) = target._meta.isin([]), _members(args, kwargs)
         args, kwargs = _by_label(name, args, kwargs)
         given = NO_DEFAULT if meta is None else meta
         divisions = "same" if keeps_labels else None
@@ -243,13 +247,26 @@ def partition_method(name: str, keeps_labels: bool, accessor: str | None = None)
     return method
 
 
+def _members(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Of `isin`, lists some of whose members are delayed become one delayed list."""
+    from raskal.delayed import Delayed, delayed
+
+    def member(one: Any) -> Any:
+        if is_lazy(one) and not isinstance(one, Delayed):
+            raise NotImplementedError("isin of a lazy collection is not supported\nhint: compute() it, or use merge")
+        held = isinstance(one, (list, tuple, set)) and any(isinstance(part, Delayed) for part in one)
+        return delayed(list)(list(one)) if held else one
+
+    return tuple(member(one) for one in args), {key: member(one) for key, one in kwargs.items()}
+
+
 def _by_label(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
     if name not in BY_LABEL:
         return args, kwargs
     from raskal.dataframe._operators import as_operand
 
     for one in (*args, *kwargs.values()):
-        if isinstance(one, np.ndarray) and one.ndim:
+        if (isinstance(one, np.ndarray) and one.ndim) or (name in ("where", "mask") and isinstance(one, list)):
             raise ValueError(f"{name} can't take an array: pandas objects say by labels to which rows values belong")
     return tuple(as_operand(one) for one in args), {key: as_operand(one) for key, one in kwargs.items()}
 

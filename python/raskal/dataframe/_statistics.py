@@ -32,7 +32,7 @@ class Statistics:
     def _numbers(self, numeric_only: bool) -> Any:
         collection: Any = self
         if numeric_only and isinstance(self._meta, pd.DataFrame):
-            return collection[list(self._meta.select_dtypes(["number", "bool"]).columns)]
+            return collection[list(self._meta.select_dtypes(["number", "bool"], ["timedelta"]).columns)]
         return collection
 
     def quantile(self, q: Any = 0.5, axis: Any = 0, numeric_only: bool = False, method: str = "default") -> Any:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from raskal.dataframe._blockwise import blockwise
@@ -34,13 +35,18 @@ def to_numeric(arg: Any, errors: str = "raise", downcast: Any = None, meta: Any 
     if errors not in ("raise", "coerce"):
         raise ValueError("invalid error value specified: errors must be 'raise' or 'coerce'")
     if not isinstance(arg, FrameCollection):
+        if hasattr(arg, "chunks") and hasattr(arg, "map_blocks"):
+            dtype = pd.to_numeric(np.array(["1"])).dtype if meta is None else meta.dtype
+            return arg.map_blocks(_array_to_numeric, errors, downcast, dtype=dtype)
         if hasattr(type(arg), "__raskal_lower__"):
-            raise TypeError("arg must be a list, tuple, dask.array.Array, or dask.dataframe.Series")
+            raise TypeError("arg must be a list, tuple, array, or series")
         if pd.api.types.is_scalar(arg):
             from raskal.delayed import delayed
 
             return delayed(pd.to_numeric)(arg, errors=errors, downcast=downcast)
         return pd.to_numeric(arg, errors=errors, downcast=downcast)  # type: ignore[call-overload]
+    if arg._meta_ndim == 2:
+        raise TypeError("arg must be a list, tuple, array, or series\nhint: to_numeric takes one column")
     given = meta
     if given is None:
         given = pd.to_numeric(pd.Series(["1", "1.5"] if errors == "coerce" else ["1"]), downcast=downcast)
@@ -48,6 +54,10 @@ def to_numeric(arg: Any, errors: str = "raise", downcast: Any = None, meta: Any 
         numbers = pd.api.types.is_numeric_dtype(series.dtype)
         given = pd.to_numeric(series, downcast=downcast) if numbers else given.iloc[:0].rename(series.name)
     return rowwise(_to_numeric, arg, errors, downcast, meta=given, name="to_numeric")
+
+
+def _array_to_numeric(block: np.ndarray, errors: Any, downcast: Any) -> np.ndarray:
+    return np.asarray(pd.to_numeric(block, errors=errors, downcast=downcast))
 
 
 def _to_numeric(part: pd.Series, errors: Any, downcast: Any) -> pd.Series:

@@ -98,6 +98,11 @@ class GroupBy:
         if isinstance(key, FrameCollection):
             return
         meta = self._collection._meta
+        if isinstance(key, pd.Grouper) and self._collection.npartitions > 1:
+            raise NotImplementedError(
+                f"groupby({key!r}) of several partitions is not supported\n"
+                "hint: name the column; for spans of time use resample, or group by df.t.dt.floor(...)"
+            )
         if callable(key) or isinstance(key, pd.Grouper):
             return
         if key in meta.index.names or (isinstance(meta, pd.Series) and key == meta.name):
@@ -106,6 +111,23 @@ class GroupBy:
             self._collection._check_label(key)
             return
         raise KeyError(f"cannot group a series by {key!r}\nhint: group by a lazy series of the same rows")
+
+    @property
+    def by(self) -> list[Any]:
+        """The keys: labels of columns where they are some, else lazy series or functions."""
+        meta = self._collection._meta
+        columns = meta.columns if isinstance(meta, pd.DataFrame) else [meta.name]
+
+        def label(key: Any) -> Any:
+            known = isinstance(key, FrameCollection) and key._meta_ndim == 1 and key._meta.name in columns
+            return key._meta.name if known else key
+
+        return [label(key) for key in self._keys]
+
+    def __dir__(self) -> list[str]:
+        meta = self._collection._meta
+        columns: Any = meta.columns if isinstance(meta, pd.DataFrame) else []
+        return [*super().__dir__(), *(one for one in columns if isinstance(one, str) and one.isidentifier())]
 
     def _with(self, chosen: Any) -> Any:
         options = {key: one for key, one in self._options.items() if key != "level"}

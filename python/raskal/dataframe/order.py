@@ -17,6 +17,7 @@ from raskal.dataframe._concat import concat
 from raskal.dataframe._tasks import TaskPlan
 from raskal.dataframe.collection import FrameCollection, new_collection
 from raskal.dataframe.shuffle import exchange
+from raskal.tokenize import tokenize
 
 SAMPLES = 2000
 
@@ -235,7 +236,12 @@ def set_index(
     if isinstance(other, FrameCollection) and other._meta_ndim == 2:
         raise NotImplementedError("set_index needs one column, not a dataframe")
     if not isinstance(other, FrameCollection):
+        if other not in df.columns and other is not None and other == df._meta.index.name and divisions is None:
+            return df
         df._check_label(other)
+    elif isinstance(other._meta, pd.Index) and divisions is None and npartitions is None:
+        if tokenize(other) == tokenize(df.index):
+            return df
     if divisions is not None and list(divisions) != list(pd.Series(list(divisions)).sort_values()):
         raise ValueError("divisions must be sorted")
     indexed = blockwise(_SetIndex(drop), df, other, divisions=None, same_labels=False, name="set_index")

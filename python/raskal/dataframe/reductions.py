@@ -91,6 +91,8 @@ def reduction_method(name: str) -> Callable[..., Any]:
         dropna: bool = True,
         **kwargs: Any,
     ) -> Any:
+        if kwargs.pop("out", None) is not None:
+            raise NotImplementedError(f"{name}(out=...) is not supported\nhint: assign the result")
         if kwargs:
             raise TypeError(f"{name}() got unknown arguments {sorted(kwargs)}")
         if axis in (1, "columns") and self._meta_ndim == 2:
@@ -107,7 +109,9 @@ def reduction_method(name: str) -> Callable[..., Any]:
         if axis not in (0, "index", None):
             raise ValueError(f"No axis named {axis} for object type {type(self).__name__}")
         if numeric_only and self._meta_ndim == 2:
-            self = self[list(self._meta.select_dtypes(["number", "bool"]).columns)]
+            self = self[list(self._meta.select_dtypes(["number", "bool"], ["timedelta"]).columns)]
+        if axis is None and self._meta_ndim == 2:
+            return _of_all(self, name, skipna, min_count)
         options = {"skipna": skipna}
         if name in ("sum", "prod"):
             options["min_count"] = min_count
@@ -124,6 +128,20 @@ def reduction_method(name: str) -> Callable[..., Any]:
     method.__name__ = name
     method.__doc__ = f"As pandas' `{name}`, lazily; missing values are skipped unless ``skipna=False``."
     return method
+
+
+def _of_all(frame: Any, name: str, skipna: bool, min_count: int) -> Any:
+    """One value of all columns together, as pandas gives for ``axis=None``."""
+    if name in ("sum", "prod"):
+        columns = getattr(frame, name)(skipna=skipna, min_count=min_count)
+        return getattr(columns, name)(skipna=skipna, min_count=min_count)
+    if name in ("min", "max", "any", "all"):
+        return getattr(getattr(frame, name)(skipna=skipna), name)(skipna=skipna)
+    if name == "mean":
+        return frame.sum(skipna=skipna).sum(skipna=skipna) / frame.count().sum()
+    raise NotImplementedError(
+        f"{name}(axis=None) is not supported\nhint: {name} along the rows (axis=0) or the columns (axis=1)"
+    )
 
 
 class _AlongRows:

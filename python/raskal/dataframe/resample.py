@@ -19,6 +19,9 @@ from raskal.dataframe.repartition import by_divisions
 METHODS = ("count sum mean min max std var sem prod first last median nunique ohlc quantile size agg").split()
 
 
+_ENDS = ("ME", "YE", "QE", "BME", "BYE", "BQE", "W")
+
+
 class Resampler:
     """Rows in groups by spans of time.
 
@@ -71,17 +74,19 @@ class Resampler:
         count = min(df.npartitions, len(starts))
         chosen = [place * len(starts) // count for place in range(count)]
         right = self._closed_right()
-        tick = pd.Timedelta(1, unit=getattr(starts, "unit", "ns"))
+        # Spans that end with a day end with its last moment.
+        whole_days = self._rule.rule_code.split("-")[0] in _ENDS
+        tick = pd.Timedelta(days=1) if whole_days else pd.Timedelta(1, unit=getattr(starts, "unit", "ns"))
         cuts = [starts[place] + tick if right else starts[place] for place in chosen[1:]]
         inner = [cut for cut in cuts if first < cut < last]
         moved = by_divisions(df, (first, *inner, last), force=True)
-        labels = [
-            edges[chosen[0] :][0],
-            *(edges[place] for place, cut in zip(chosen[1:], cuts, strict=True) if first < cut < last),
-        ]
-        ends = [*labels[1:], None]
-        spans = Each(list(zip(labels, ends, strict=True)))
-        kept = {"last": edges[-1]}
+        places = [0, *(place for place, cut in zip(chosen[1:], cuts, strict=True) if first < cut < last), len(edges)]
+        # Spans are counted from where the first one begins, not from where a partition does.
+        ticks = isinstance(self._rule, (pd.offsets.Tick, pd.offsets.Day))
+        anchor = {"origin": starts[0]} if ticks else {"first": first} if self._rule.n > 1 else {}
+        ranges = [edges[start:end] for start, end in zip(places, places[1:], strict=False)]
+        spans = Each([(labels, anchor if place else {}) for place, labels in enumerate(ranges)])
+        labels = [edges[place] for place in places[:-1]]
         plan = moved._task_plan()
         count = moved.npartitions
         node = Calls(
@@ -90,7 +95,6 @@ class Resampler:
             [[[number] for number in range(count)]],
             call,
             (spans,),
-            kept,
             gather=True,
             name=f"resample-{name}",
         )
@@ -101,7 +105,7 @@ class Resampler:
         closed = self._options["closed"]
         if closed is not None:
             return bool(closed == "right")
-        return self._rule.name.split("-")[0] in ("ME", "YE", "QE", "BME", "BYE", "BQE", "W")
+        return self._rule.rule_code.split("-")[0] in _ENDS
 
 
 class _Spans:
@@ -118,30 +122,34 @@ class _Spans:
         self.kwargs = kwargs
         self.__name__ = f"resample-{name}"
 
-    def whole(self, part: Any) -> Any:
+    def whole(self, part: Any, **anchor: Any) -> Any:
         """The method on all rows of a part."""
-        spans = part.resample(self.rule, **self.options)
+        spans = part.resample(self.rule, **self.options, **anchor)
         spans = spans if self.chosen is None else spans[self.chosen]
         return getattr(spans, self.name)(*self.args, **self.kwargs)
 
-    def __call__(self, parts: list[Any], span: tuple[Any, Any], last: Any) -> Any:
-        """The spans from one label up to another, also those without rows."""
+    def __call__(self, parts: list[Any], span: tuple[pd.Index, dict[str, Any]]) -> Any:
+        """The spans of these labels, also those without rows."""
+        labels, anchor = span
         part = concat(parts)
-        start, stop = span
-        labels = pd.date_range(
-            start,
-            last if stop is None else stop,
-            freq=self.rule,
-            inclusive="both" if stop is None else "left",
-            unit=part.index.unit if hasattr(part.index, "unit") else None,
-        )
-        found = self.whole(part)
+        first = anchor.get("first")
+        if first is not None and len(part):
+            # A row where the first span begins: pandas then counts spans from there. Its span is no one of `labels`.
+            row = part.iloc[:1].set_axis(pd.DatetimeIndex([first]).as_unit(part.index.unit), axis=0)
+            found = self.whole(concat([row, part]))
+        else:
+            found = self.whole(part, **({} if first is not None else anchor))
+        # pandas may count a span without rows before the first row or behind the last: those are of other partitions.
+        found = found[(found.index >= labels[0]) & (found.index <= labels[-1])]
+        strange = found.index.difference(labels)
+        if len(strange):
+            raise RuntimeError(f"a partition gave the span {strange[0]}, the whole has none: this is a bug of raskal")
         if len(found) == len(labels) and (found.index == labels).all():
             return found
         empty = self._of_nothing(part)
         if isinstance(found, pd.Series):
-            return found.reindex(labels.rename(found.index.name), fill_value=empty)
-        joined = found.reindex(labels.rename(found.index.name))
+            return found.reindex(_like(labels, found.index), fill_value=empty)
+        joined = found.reindex(_like(labels, found.index))
         for column in joined.columns:
             fill = empty.get(column) if isinstance(empty, pd.Series) else None
             if fill is not None and fill == fill:
@@ -155,6 +163,12 @@ class _Spans:
         times = pd.DatetimeIndex([part.index[0], part.index[0] + 3 * self.rule])
         two = part.iloc[[0, 0]].set_axis(times, axis=0)
         return self.whole(two).iloc[1]
+
+
+def _like(labels: pd.Index, index: pd.Index) -> pd.Index:
+    """Labels with the unit and name of an index."""
+    unit = getattr(index, "unit", None)
+    return (labels if unit is None else labels.as_unit(unit)).rename(index.name)  # type: ignore[attr-defined]
 
 
 def _method(name: str) -> Callable[..., Any]:
