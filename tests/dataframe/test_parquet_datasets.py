@@ -46,7 +46,7 @@ def test_columns_become_folders_and_come_back_as_categories(tmp_path: Path) -> N
     same(back[["x", "y"]], frame[["x", "y"]])
     same(back.year.astype("int64"), frame.year)
     assert back.city.astype("str").fillna("-").tolist() == frame.city.fillna("-").tolist()
-    assert set(pd.read_parquet(tmp_path).x) == set(frame.x)
+    assert set(pd.read_parquet(tmp_path, columns=["x"]).x) == set(frame.x)
 
 
 def test_filters_on_keys_leave_files_unread(tmp_path: Path) -> None:
@@ -108,7 +108,7 @@ def test_divisions_come_from_statistics(tmp_path: Path) -> None:
     assert found.divisions[1] == pd.Timestamp("2024-01-01 20:00")
     same(found.y.resample("6h").sum().compute(), times.set_index("t").y.resample("6h").sum())
     frame.sample(frac=1, random_state=1).to_parquet(tmp_path / "mixed.parquet")
-    frame.to_parquet(tmp_path / "mixed2.parquet")
+    frame.sample(frac=1, random_state=2).to_parquet(tmp_path / "mixed2.parquet")
     assert not dd.read_parquet(tmp_path / "mixed*.parquet", calculate_divisions=True).known_divisions
 
 
