@@ -16,7 +16,10 @@ from examples.make_data import Size
 
 MODULES = (
     "benchmarks.tasks",
+    "benchmarks.blocks",
     "benchmarks.processes",
+    "benchmarks.bags",
+    "benchmarks.spilling",
     "benchmarks.cluster",
     "benchmarks.tables",
     "benchmarks.arrays",
@@ -43,12 +46,15 @@ class Prepared:
         How many units one call of `work` does; the result is the time of one.
     processes : callable
         The ids of the other processes whose peak memory counts (a cluster's).
+    seconds_of : callable, optional
+        The time that counts, from the answer: for work that another program does, and times itself.
     """
 
     work: Callable[[], Any]
     check: Callable[[Any], None]
     units: int = 1
     processes: Callable[[], list[int]] = field(default=list)
+    seconds_of: Callable[[Any], float] | None = None
 
 
 Prepare = Callable[[Size], AbstractContextManager[Prepared]]
@@ -73,6 +79,14 @@ class Case:
         The peers that "fastest peer" stands for.
     environment : dict of str to dict of str to str
         For a library, environment variables that its documentation recommends for this work.
+    limit : float, optional
+        The most that our time may be, in the case's unit.
+    over : dict of str to float
+        For each peer by how much our time may be longer than its, in the case's unit.
+    memory_bars : dict of str to float
+        For each peer the largest allowed ratio of our memory to its: what a unit of work adds to the process's peak.
+    peak_mb_max : float, optional
+        The most that our peak memory may be, in MB, on the full size.
     """
 
     name: str
@@ -82,6 +96,10 @@ class Case:
     bars: dict[str, float] = field(default_factory=dict)
     bar_among: tuple[str, ...] = ()
     environment: dict[str, dict[str, str]] = field(default_factory=dict)
+    limit: float | None = None
+    over: dict[str, float] = field(default_factory=dict)
+    memory_bars: dict[str, float] = field(default_factory=dict)
+    peak_mb_max: float | None = None
 
 
 def cases() -> Iterator[Case]:

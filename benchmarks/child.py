@@ -37,17 +37,22 @@ def sample(case: Case, library: str, size: Size) -> dict[str, Any]:
         gc.collect()
         pids = [os.getpid(), *prepared.processes()]
         exact = sum(reset_high_water(pid) for pid in pids) == len(pids)
+        base_mb = sum(high_water_mb(pid) for pid in pids)
         start = time.perf_counter()
         answer = prepared.work()
         seconds = time.perf_counter() - start
-        peaks_mb = [high_water_mb(pid) for pid in pids]
+        # Processes that the work itself started count as well.
+        peaks_mb = [high_water_mb(pid) for pid in {*pids, *prepared.processes()}]
         prepared.check(answer)
+        if prepared.seconds_of is not None:
+            seconds = prepared.seconds_of(answer)
         return {
             "status": "ok",
             "seconds": seconds,
             "first_seconds": first_seconds,
             "units": prepared.units,
             "peak_mb": sum(peaks_mb),
+            "base_mb": base_mb,
             "peak_is_of_timed_call": exact,
             "processes": len(pids),
         }

@@ -15,7 +15,7 @@ from typing import Any
 import psutil
 
 from benchmarks.case import Case, Prepared, expect
-from benchmarks.tasks import GRAPHS, add, count, prepared
+from benchmarks.tasks import add, computed, count, prepared
 from examples.make_data import Size
 
 WORKERS = 2
@@ -77,7 +77,7 @@ def raskal_tasks(graph: str) -> Callable[[Size], AbstractContextManager[Prepared
 
         n = count(size)
         with raskal_client():
-            yield prepared(graph, n, lambda: GRAPHS[graph](raskal.delayed, raskal.compute, n), others)
+            yield prepared(graph, n, lambda: computed(graph, raskal.delayed, raskal.compute, n), others)
 
     return setup
 
@@ -91,7 +91,7 @@ def dask_tasks(graph: str) -> Callable[[Size], AbstractContextManager[Prepared]]
 
         n = count(size, 0.1)
         with dask_client():
-            yield prepared(graph, n, lambda: GRAPHS[graph](dask.delayed, dask.compute, n), others)
+            yield prepared(graph, n, lambda: computed(graph, dask.delayed, dask.compute, n), others)
 
     return setup
 
@@ -110,7 +110,7 @@ def ray_tasks(graph: str) -> Callable[[Size], AbstractContextManager[Prepared]]:
             def compute(*references: Any) -> list[Any]:
                 return ray.get(list(references))
 
-            yield prepared(graph, n, lambda: GRAPHS[graph](delayed, compute, n), others)
+            yield prepared(graph, n, lambda: computed(graph, delayed, compute, n), others)
 
     return setup
 

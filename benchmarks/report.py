@@ -77,7 +77,8 @@ def case_table(case: Case, result: dict[str, Any]) -> Iterator[str]:
         ratio = number(time / ours) if ours else "-"
         yield f"| {label} | {number(time)} | {number(min(times))}-{number(max(times))} | {ratio} | {peak:,.0f} |"
     yield ""
-    yield from bars(case, medians)
+    lines = [*bars(case, medians), *memory_bars(case, result)]
+    yield from [*lines, ""] if lines else []
 
 
 def bars(case: Case, medians: dict[str, float | None]) -> Iterator[str]:
@@ -94,8 +95,42 @@ def bars(case: Case, medians: dict[str, float | None]) -> Iterator[str]:
             continue
         verdict = "met" if ours <= allowed * theirs else "NOT met"
         yield f"- bar: at most {allowed:g} of {label}'s time: {verdict} (measured {number(ours / theirs)})"
-    if case.bars:
-        yield ""
+    for peer, more in case.over.items():
+        theirs = medians.get(peer)
+        if ours is None or theirs is None:
+            yield f"- bar: at most {more:g} {case.unit} above {peer}: not measured"
+            continue
+        verdict = "met" if ours <= theirs + more else "NOT met"
+        yield f"- bar: at most {more:g} {case.unit} above {peer}: {verdict} (measured {number(ours - theirs)})"
+    if case.limit is not None:
+        verdict = "not measured" if ours is None else f"{'met' if ours <= case.limit else 'NOT met'}"
+        yield f"- bar: at most {case.limit:g} {case.unit}: {verdict}"
+
+
+def added_bytes(samples: list[dict[str, Any]]) -> float | None:
+    """Return how much a unit of work adds to the process's peak memory, in bytes; None when a sample failed."""
+    if not samples or any(taken["status"] != "ok" or "base_mb" not in taken for taken in samples):
+        return None
+    return statistics.median((taken["peak_mb"] - taken["base_mb"]) * 1e6 / taken["units"] for taken in samples)
+
+
+def memory_bars(case: Case, result: dict[str, Any]) -> Iterator[str]:
+    """Yield one line for each bar of memory."""
+    ours = added_bytes(result["samples"].get("raskal", []))
+    for peer, allowed in case.memory_bars.items():
+        theirs = added_bytes(result["samples"].get(peer, []))
+        if ours is None or theirs is None:
+            yield f"- bar: at most {allowed:g} of {peer}'s memory: not measured"
+            continue
+        verdict = "met" if ours <= allowed * theirs else "NOT met"
+        yield (
+            f"- bar: at most {allowed:g} of {peer}'s memory: {verdict} "
+            f"(measured {ours:,.0f} bytes a unit, {peer} {theirs:,.0f})"
+        )
+    if case.peak_mb_max is not None and result["run"]["size"] == "full":
+        peaks = [taken["peak_mb"] for taken in result["samples"].get("raskal", []) if taken["status"] == "ok"]
+        verdict = "not measured" if not peaks else "met" if max(peaks) <= case.peak_mb_max else "NOT met"
+        yield f"- bar: peak memory of at most {case.peak_mb_max:,.0f} MB: {verdict}"
 
 
 def text(folder: Path) -> str:

@@ -1,7 +1,7 @@
 """Types of the extension module, built from crates/raskal-py. One block per Rust file, in its order."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, final
+from typing import Any, Literal, final
 
 __version__: str
 
@@ -18,7 +18,14 @@ class Asked:
     """What one `annotate` block asks of tasks."""
 
     def __new__(
-        cls, all: dict[str, Any], priority: int = 0, retries: int = 0, workers: list[str] = ..., by_key: bool = False
+        cls,
+        all: dict[str, Any],
+        priority: int = 0,
+        retries: int = 0,
+        workers: list[str] = ...,
+        allow_other_workers: bool = False,
+        resources: list[tuple[str, float]] = ...,
+        by_key: bool = False,
     ) -> Asked: ...
     @property
     def all(self) -> dict[str, Any]: ...
@@ -44,6 +51,26 @@ class TextLines:
     ) -> TextLines: ...
     def __iter__(self) -> TextLines: ...
     def __next__(self) -> str: ...
+    def split(self) -> TextSplit | None:
+        """The lists of words of the lines, or None if they are not UTF-8."""
+
+@final
+class TextSplit:
+    """Iterates over lists of the words of lines."""
+
+    def __iter__(self) -> TextSplit: ...
+    def __next__(self) -> list[str]: ...
+    def flatten(self) -> TextWords:
+        """The words, one after the other."""
+
+@final
+class TextWords:
+    """Iterates over words."""
+
+    def __iter__(self) -> TextWords: ...
+    def __next__(self) -> str: ...
+    def count(self) -> dict[str, int]:
+        """How often each of the words that are left is there."""
 
 # ---- board.rs
 
@@ -328,8 +355,8 @@ class ProgramBuilder:
     def remotes(self) -> list[Remote]:
         """The results of a cluster that the program begins at."""
 
-    def add_persisted(self, prefix: str, handle: Persisted | RemotePersisted) -> list[int]:
-        """Add a layer of values that exist already, and return its task numbers."""
+    def add_persisted(self, prefix: str, handle: Any) -> list[int]:
+        """Add a layer of values that exist already, or of the tasks that `handle` adds; returns its task numbers."""
 
     @property
     def distributed(self) -> bool:
@@ -344,12 +371,13 @@ class ProgramBuilder:
         description: str,
         origin: str | None = None,
         settle: bool = True,
-        inner: list[list[int]] | None = None,
+        inner: list[list[int]] | Literal["previous"] | None = None,
     ) -> int:
         """Add a layer of calls `callable(coordinates, *inputs)`, and return its number.
 
         Each of `inputs` is the number of an earlier layer and how the tasks depend on it: "one", "all",
-        ("tree", group), ("axes", axes) or ("rows", lists).
+        ("tree", group), ("axes", axes), ("stretches", [(own axis, ranges), ...]) or ("rows", lists). With `inner`, each
+        task also needs others of the same layer.
         """
 
     def known_layer(self, prefix: str) -> int | None:
@@ -367,8 +395,30 @@ class ProgramBuilder:
     def describe(self, wanted: list[int] | None = None) -> dict[str, Any]:
         """The graph so far, or what `wanted` needs: `nodes` (dicts of id, key, layer, function) and `edges`."""
 
-    def annotate(self, asked: Asked) -> None:
-        """Ask something of all layers of which nothing was asked so far."""
+    def graft(
+        self,
+        other: ProgramBuilder,
+        wanted: list[int],
+        token: str,
+        after: int | None = None,
+        kept: set[str] = ...,
+    ) -> list[int]:
+        """Add copies of what `wanted` of another program needs, under other names; returns the copies of `wanted`.
+
+        The first of them wait for the task `after`; layers of the names `kept` that are here are not copied.
+        """
+
+    def add_after(self, prefix: str, tasks: list[int], after: int) -> list[int]:
+        """Add tasks with the values of others, none before the task `after` is done; returns their numbers."""
+
+    def explain(self, wanted: list[int]) -> str:
+        """The layers that `wanted` needs, as text; the program can't be run afterwards."""
+
+    def layer_names(self) -> list[str]:
+        """The names of the layers so far."""
+
+    def annotate(self, asked: Asked, layers: list[int] | None = None) -> None:
+        """Ask something of these layers, or of all, as far as nothing was asked of them so far."""
 
     def __len__(self) -> int: ...
 

@@ -1,7 +1,7 @@
 """What users ask of tasks beyond their result: `annotate`.
 
-Start at `annotate`. Delayed calls take what is asked where they are made; arrays, dataframes and bags, planned as a
-whole, take what is asked where they are computed.
+Start at `annotate`. Steps of collections take what is asked where they are made; steps of which nothing was asked
+then take what is asked where they are computed.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from typing import Any
 from raskal._raskal import Asked, annotating
 
 __all__ = ["annotate", "get_annotations"]
+
+_BY_KEY = ("priority", "retries", "workers", "allow_other_workers", "resources")
 
 _current: ContextVar[Asked | None] = ContextVar("raskal-annotations", default=None)
 
@@ -70,8 +72,10 @@ def annotate(**annotations: Any) -> Iterator[None]:
 
     Notes
     -----
-    Threads of this process and clusters act on `priority` and `retries`. Delayed calls take what is asked where they
-    are called; arrays, dataframes and bags what is asked around ``compute`` or ``persist``.
+    Threads and processes of this machine and clusters act on `priority` and `retries`. Calls of delayed functions and
+    steps of bags, arrays (``map_blocks``) and dataframes (``map_partitions``) take what is asked where they are made.
+    Native steps, which are planned together, and all others of which nothing was asked then, take what is asked around
+    ``compute`` or ``persist``.
 
     Source: crates/raskal-graph/src/layer.rs
 
@@ -107,18 +111,17 @@ def _refuse_on_cluster(annotations: Mapping[str, Any]) -> None:
 
 def ask(annotations: Mapping[str, Any]) -> Asked:
     """Checked annotations, as the engine takes them."""
-    by_key = any(callable(annotations.get(name)) for name in ("priority", "retries", "workers"))
+    by_key = any(callable(annotations.get(name)) for name in _BY_KEY)
     plain = {name: value for name, value in annotations.items() if not callable(value)}
     priority = _integer("priority", plain.get("priority", 0))
     retries = _integer("retries", plain.get("retries", 0))
     if retries < 0:
         raise ValueError(f"retries must not be negative, got {retries}")
-    if not isinstance(plain.get("allow_other_workers", False), bool):
-        raise TypeError(f"allow_other_workers must be a bool, got {plain['allow_other_workers']!r}")
-    resources = plain.get("resources")
-    if resources is not None and not isinstance(resources, Mapping):
-        raise TypeError(f"resources must be a dict such as {{'GPU': 1}}, got {resources!r}")
-    return Asked(dict(annotations), priority, retries, _workers(plain.get("workers")), by_key)
+    others = plain.get("allow_other_workers", False)
+    if not isinstance(others, bool):
+        raise TypeError(f"allow_other_workers must be a bool, got {others!r}")
+    workers, resources = _workers(plain.get("workers")), read_resources(plain.get("resources"))
+    return Asked(dict(annotations), priority, retries, workers, others, resources, by_key)
 
 
 def resolve(annotations: Mapping[str, Any], key: str) -> Asked:

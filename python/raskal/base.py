@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import atexit
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from itertools import chain
@@ -147,6 +147,35 @@ class DaskMethodsMixin:
 class Collection(DaskMethodsMixin, DaskProtocol):
     """What all lazy collections share."""
 
+    # Where it is computed if neither a scheduler nor a client is named.
+    __raskal_scheduler__ = "threads"
+
+    def explain(self) -> str:
+        """The layers of tasks that compute the result, as text.
+
+        Returns
+        -------
+        str
+            For each layer its tasks, what they call and what they need; as they were written, too, if several steps
+            became one.
+
+        Notes
+        -----
+        Source: crates/raskal-runtime/src/explain.rs
+
+        Examples
+        --------
+        >>> import raskal
+        >>> add = raskal.delayed(max)
+        >>> print(add(add(1, 2), add(3, 4)).explain())
+        runs as 3 tasks in 1 layer, 2 dependencies, at most 2 in a row
+          0: delayed (3,) = 3 tasks [python]: calls of Python functions
+               3 x max
+        <BLANKLINE>
+        """
+        builder = ProgramBuilder()
+        return builder.explain(list(self.__raskal_lower__(builder)))
+
     def __raskal_lower__(self, builder: ProgramBuilder) -> list[int]:
         """Add the collection's layers; returns the numbers of the tasks that hold its result."""
         raise NotImplementedError(type(self).__name__)
@@ -229,11 +258,11 @@ def local_threads(num_workers: int | None = None) -> int:
     return int(count)
 
 
-def _engine(scheduler: Any) -> tuple[Engine | None, Any]:
+def _engine(scheduler: Any, collections: Iterable[Any] = ()) -> tuple[Engine | None, Any]:
     """The engine to use, or None and the name of the local scheduler."""
     scheduler = scheduler if scheduler is not None else config.get("scheduler", None)
     if scheduler is None:
-        return default_client(), "threads"
+        return default_client(), _usual_scheduler(collections)
     if hasattr(scheduler, "compute_program"):
         return scheduler, None
     if isinstance(scheduler, str) and scheduler.lower() in ("distributed", "dask.distributed", "cluster"):
@@ -246,6 +275,14 @@ def _engine(scheduler: Any) -> tuple[Engine | None, Any]:
 
     engine = engine_of(scheduler)
     return engine, None if engine is not None else scheduler
+
+
+def _usual_scheduler(collections: Iterable[Any]) -> str:
+    """Where collections run unless somebody says: bags alone in processes, all others on threads."""
+    # The types first: there may be a hundred thousand delayed values, of one.
+    kinds = set(map(type, collections))
+    where = {getattr(kind, "__raskal_scheduler__", "threads") for kind in kinds}
+    return "processes" if where == {"processes"} else "threads"
 
 
 def _lower(
@@ -344,8 +381,9 @@ def compute(
     optimize_graph : bool
         Accepted for Dask's sake; expressions are always optimised.
     scheduler : str, Client, executor or callable, optional
-        ``"threads"`` (the default), ``"synchronous"``, ``"processes"``, a client; ``"dask"`` or ``"ray"``; an executor
-        of ``concurrent.futures``; or a function ``get(dsk, keys)``. By default the current client, if there is one.
+        ``"threads"``, ``"synchronous"``, ``"processes"``, a client; ``"dask"`` or ``"ray"``; an executor of
+        ``concurrent.futures``; or a function ``get(dsk, keys)``. By default the current client, if there is one; else
+        processes if there are only bags among `args`, and threads for all others.
     get : None
         Not supported; use `scheduler`.
     num_workers : int, optional
@@ -403,7 +441,7 @@ def _results(collections: list[Any], scheduler: Any, num_workers: int | None) ->
 def _computed(
     collections: list[Any], scheduler: Any, num_workers: int | None, known: dict[str, Any] | None = None
 ) -> list[Any]:
-    client, name = _engine(scheduler)
+    client, name = _engine(scheduler, collections)
     distributed = getattr(client, "distributed", client is not None)
     builder, groups = _lower(collections, distributed, known)
     wanted = list(chain.from_iterable(groups))
@@ -483,7 +521,7 @@ def persist(
     collections = [argument for argument in args if is_dask_collection(argument)]
     if not collections:
         return args
-    client, name = _engine(scheduler)
+    client, name = _engine(scheduler, collections)
     builder, groups = _lower(collections, distributed=getattr(client, "distributed", client is not None))
     if client is not None:
         handles = client.persist_program(builder, groups)
@@ -573,7 +611,7 @@ def get_scheduler(get: Any = None, scheduler: Any = None, collections: Any = Non
         raise TypeError("get= is not supported\nhint: use scheduler=")
     from raskal import graphs
 
-    engine, name = _engine(scheduler)
+    engine, name = _engine(scheduler, collections or ())
     if engine is None:
         threads, command = _place(name, None)
 

@@ -207,7 +207,7 @@ _METHODS: dict[str, Any] = {
     "__raskal_rebuild__": _rebuild,
     "__raskal_tokenize__": lambda self: self.key,
 }
-for _name in ("compute", "persist", "visualize"):
+for _name in ("compute", "persist", "visualize", "explain"):
     setattr(Delayed, _name, getattr(Collection, _name))
 for _name, _method in vars(DaskProtocol).items():
     if _name.startswith("__dask_"):

@@ -1,6 +1,7 @@
 """Order among computations beyond what their data says: one before another, or again.
 
-Start at `bind`. `checkpoint` is for every collection; the others make new tasks of old ones, for delayed values.
+Start at `bind`. Delayed values are made again call by call (`_Again`); of other collections the layers are copied
+(`_Copy`; source: crates/raskal-runtime/src/graft.rs), and the collection is rebuilt over the copies.
 """
 
 from __future__ import annotations
@@ -50,12 +51,12 @@ def checkpoint(*collections: Any, split_every: float | bool | None = None) -> De
 
 
 def wait_on(*collections: Any, split_every: float | bool | None = None) -> Any:
-    """The same delayed values, none of which is there before all of them are.
+    """The same collections, no part of which is there before all of them are.
 
     Parameters
     ----------
-    *collections : Delayed
-        At any depth of lists, tuples and dictionaries.
+    *collections : object
+        Collections, at any depth of lists, tuples and dictionaries.
     split_every : int or False, optional
         As of `checkpoint`.
 
@@ -72,7 +73,13 @@ def wait_on(*collections: Any, split_every: float | bool | None = None) -> Any:
     (1, 2)
     """
     done = checkpoint(*collections, split_every=split_every)
-    return _single([_mapped(one, lambda value: Delayed._call(_after, (done, value))) for one in collections])
+
+    def wait(value: Any) -> Any:
+        if isinstance(value, Delayed):
+            return Delayed._call(_after, (done, value))
+        return _rebuilt(value, _Waiting(value, done))
+
+    return _single([_mapped(one, wait) for one in collections])
 
 
 def bind(
@@ -84,16 +91,17 @@ def bind(
     assume_layers: bool = True,
     split_every: float | bool | None = None,
 ) -> Any:
-    """Delayed values that are computed only after others are, without taking anything from them.
+    """Collections that are computed only after others are, without taking anything from them.
 
     Parameters
     ----------
-    children : Delayed
-        What is to wait, at any depth of containers. New tasks are made for all that it needs.
+    children : object
+        The collections that are to wait, at any depth of containers. New tasks are made for all that they need.
     parents : object
         Collections to wait for.
     omit : object, optional
-        Collections that `children` need and that are not to wait.
+        Collections that `children` need and that are not to wait. Of arrays and dataframes, whose steps become one
+        task, only parts that are tasks of their own can be left as they are.
     seed : object, optional
         What the new keys are made from; random by default.
     assume_layers : bool
@@ -106,11 +114,6 @@ def bind(
     object
         Like `children`.
 
-    Raises
-    ------
-    TypeError
-        If `children` holds a collection that is not delayed.
-
     Examples
     --------
     >>> import raskal
@@ -121,17 +124,16 @@ def bind(
     [1, 2]
     """
     done = checkpoint(parents, split_every=split_every)
-    again = _Again(omit, seed, done)
-    return _mapped(children, again)
+    return _mapped(children, _copies(omit, seed, done))
 
 
 def clone(*collections: Any, omit: Any = None, seed: Any = None, assume_layers: bool = True) -> Any:
-    """The same delayed values with new keys, which are computed apart from the old ones.
+    """The same collections with new keys, which are computed apart from the old ones.
 
     Parameters
     ----------
-    *collections : Delayed
-        At any depth of lists, tuples and dictionaries.
+    *collections : object
+        Collections, at any depth of lists, tuples and dictionaries.
     omit, seed, assume_layers
         As of `bind`.
 
@@ -148,8 +150,24 @@ def clone(*collections: Any, omit: Any = None, seed: Any = None, assume_layers: 
     >>> other.compute(), other.key == value.key
     (1, False)
     """
-    again = _Again(omit, seed, None)
-    return _single([_mapped(one, again) for one in collections])
+    copy = _copies(omit, seed, None)
+    return _single([_mapped(one, copy) for one in collections])
+
+
+def _copies(omit: Any, seed: Any, done: Delayed | None) -> Callable[[Any], Any]:
+    """What makes the copy of a collection, which waits for another if that is given."""
+    seed = uuid4().hex if seed is None else seed
+    again, kept = _Again(omit, seed, done), list(_found(omit))
+
+    def copy(value: Any) -> Any:
+        return again(value) if isinstance(value, Delayed) else _rebuilt(value, _Copy(value, seed, done, kept))
+
+    return copy
+
+
+def _rebuilt(value: Any, tasks: _Tasks) -> Any:
+    """The same kind of collection over other tasks."""
+    return value.__raskal_rebuild__(f"{tasks.name}-{tasks.token}", tasks)
 
 
 def _single(values: list[Any]) -> Any:
@@ -175,20 +193,70 @@ def _found(value: Any) -> Iterator[Any]:
             yield from _found(one)
 
 
-def _mapped(value: Any, change: Callable[[Delayed], Delayed]) -> Any:
-    """The value with its delayed values changed."""
-    if isinstance(value, Delayed):
+def _mapped(value: Any, change: Callable[[Any], Any]) -> Any:
+    """The value with its collections changed."""
+    if hasattr(type(value), "__raskal_lower__"):
         return change(value)
-    if hasattr(type(value), "__raskal_lower__") or is_foreign(value):
+    if is_foreign(value):
         raise TypeError(
-            f"only delayed values can be given other tasks, got a {type(value).__name__}\n"
-            "hint: raskal.delayed(collection) makes one of its result"
+            f"a {type(value).__name__} of another library can't be given other tasks\n"
+            "hint: raskal.delayed(collection) makes a delayed value of its result"
         )
     if isinstance(value, dict):
         return {key: _mapped(one, change) for key, one in value.items()}
     if type(value) in (list, tuple, set):
         return type(value)(_mapped(one, change) for one in value)
     return value
+
+
+class _Tasks(Collection):
+    """Tasks that stand for those of a collection, as the handle that it is rebuilt from."""
+
+    name: str
+
+    def __init__(self, collection: Any, token: str) -> None:
+        self.collection = collection
+        self.token = token
+
+    def __len__(self) -> int:
+        return len(self.collection.__raskal_lower__(ProgramBuilder()))
+
+
+class _Waiting(_Tasks):
+    """The tasks of a collection, none of which is there before another is done."""
+
+    name = "wait_on"
+
+    def __init__(self, collection: Any, done: Delayed) -> None:
+        super().__init__(collection, tokenize(collection, done.key))
+        self.done = done
+
+    def __raskal_lower__(self, builder: ProgramBuilder) -> list[int]:
+        (done,) = self.done.__raskal_lower__(builder)
+        tasks = list(self.collection.__raskal_lower__(builder))
+        return builder.add_after(f"waiting-{self.token}", tasks, done)
+
+
+class _Copy(_Tasks):
+    """Copies of all tasks that a collection needs, but of those that others need as well."""
+
+    name = "clone"
+
+    def __init__(self, collection: Any, seed: Any, done: Delayed | None, kept: list[Any]) -> None:
+        super().__init__(collection, tokenize(collection, seed, None if done is None else done.key))
+        self.done = done
+        self.kept = kept
+
+    def __raskal_lower__(self, builder: ProgramBuilder) -> list[int]:
+        kept = ProgramBuilder(builder.distributed)
+        for one in self.kept:
+            if not is_foreign(one):
+                one.__raskal_lower__(kept)
+                one.__raskal_lower__(builder)
+        done = self.done.__raskal_lower__(builder)[0] if self.done is not None else None
+        own = ProgramBuilder(builder.distributed)
+        tasks = list(self.collection.__raskal_lower__(own))
+        return builder.graft(own, tasks, self.token, done, set(kept.layer_names()))
 
 
 class _Done(Collection):
@@ -228,7 +296,7 @@ class _Again:
     """Makes new tasks of those of delayed values."""
 
     def __init__(self, omit: Any, seed: Any, done: Delayed | None) -> None:
-        self.seed = uuid4().hex if seed is None else seed
+        self.seed = seed
         self.done = done
         self.kept = {one.key: one for one in _found(omit) if isinstance(one, Delayed)}
         self.made: dict[Any, Delayed] = {}

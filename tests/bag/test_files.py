@@ -6,6 +6,7 @@ import bz2
 import gzip
 import io
 import lzma
+from collections import Counter
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -198,3 +199,31 @@ def test_avro_records_come_back(tmp_path):
         assert blocks.npartitions > (8 if codec == "null" else 2) and blocks.compute() == records
     with pytest.raises(ValueError, match="schema is a record"):
         b.to_avro(tmp_path / "*.avro", {"type": "enum"})
+
+
+@pytest.mark.parametrize("text", ["one two  one\n\ntwo\n", "", " \x1c\u00a0a\u2003b\x85c\tb \nb", "no end"])
+@pytest.mark.parametrize("split", [lambda b: b.str.split(), lambda b: b.map(str.split)])
+def test_words_are_those_of_python_and_counted_in_the_same_order(tmp_path, text, split):
+    path = tmp_path / "words.txt"
+    path.write_text(text, encoding="utf-8", newline="")
+    words = split(db.read_text(path))
+    lines = list(path.open(encoding="utf-8"))
+    assert words.compute() == [line.split() for line in lines]
+    flat = [word for line in lines for word in line.split()]
+    assert words.flatten().compute() == flat
+    assert words.flatten().frequencies().compute() == list(Counter(flat).items())
+    assert words.flatten().filter(str.isalpha).count().compute() == sum(word.isalpha() for word in flat)
+    # In another encoding Python cuts them.
+    path.write_text(text.replace("\u2003", " "), encoding="latin-1", newline="")
+    again = split(db.read_text(path, encoding="latin-1")).flatten().frequencies().compute()
+    assert dict(again) == Counter(word for line in path.open(encoding="latin-1") for word in line.split())
+
+
+def test_words_that_are_no_text_raise_and_name_the_file(tmp_path):
+    path = tmp_path / "bad.txt"
+    path.write_bytes(b"good\nbad \xff\n")
+    counts = db.read_text(path).str.split().flatten().frequencies()
+    for scheduler in ("threads", "processes"):
+        with pytest.raises(UnicodeDecodeError) as caught:
+            counts.compute(scheduler=scheduler)
+        assert any("bad.txt" in note for note in caught.value.__notes__)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 from operator import add
 
 import pytest
@@ -192,7 +193,8 @@ def test_partitions_are_cut_and_joined_by_size():
 def test_take_reads_only_what_it_needs():
     read = []
     b = bag(range(10), 5).map(lambda x: read.append(x) or x)
-    assert b.take(1) == (0,)
+    with raskal.config.set(scheduler="synchronous"):
+        assert b.take(1) == (0,)
     assert read == [0]
     assert b.map(lambda x, y, z: x + y + z, b.repartition(npartitions=5), bag([7], 1).max()).take(1) == (7,)
     assert b.accumulate(add).take(3, npartitions=2) == (0, 1, 3)
@@ -252,6 +254,44 @@ def test_items_convert_and_apply():
     assert (total.to_delayed() + 1).compute() == 11
     assert db.Item.from_delayed(raskal.delayed(3)).apply(str).compute() == "3"
     assert total.persist().compute() == 10
+
+
+def test_bags_run_in_processes_unless_told_otherwise():
+    here = bag(range(4), 2).map(lambda _: os.getpid())
+    assert set(here.compute()) == {os.getpid()}  # the setting of this folder's tests
+    with raskal.config.set(scheduler=None):
+        assert os.getpid() not in here.compute()
+        assert os.getpid() not in here.persist().compute()
+        assert here.max().compute() != os.getpid()
+        assert set(here.compute(scheduler="threads")) == {os.getpid()}
+        # Together with others, and inside a task, they run where those do.
+        assert set(raskal.compute(here, raskal.delayed(1))[0]) == {os.getpid()}
+        assert raskal.delayed(lambda: set(here.compute()) == {os.getpid()})().compute()
+
+
+def test_the_plan_tells_which_steps_became_one_task():
+    b = bag(range(4), 2).map(add, 1).filter(bool)
+    assert b.explain().splitlines() == [
+        "written 6 tasks in 3 layers, 4 dependencies, at most 3 in a row",
+        "  0: from_sequence (2,) = 2 tasks: values",
+        "  1: map-add (2,) = 2 tasks [python]: map-add",
+        "       from 0, task by task",
+        "  2: filter-bool (2,) = 2 tasks [python]: filter-bool",
+        "       from 1, task by task",
+        "runs as 4 tasks in 2 layers, 2 dependencies, at most 2 in a row",
+        "  0: from_sequence (2,) = 2 tasks: values",
+        "  1: filter-bool (2,) = 2 tasks [python]: map-add > filter-bool",
+        "       from 0, task by task",
+    ]
+    assert "running" in b.accumulate(add).explain()
+
+
+def test_what_is_asked_of_a_step_stays_with_it():
+    with raskal.annotate(retries=2, resources={"GPU": 1}):
+        b = bag(range(4), 2).map(add, 1)
+    plan = b.map(add, 2).explain()
+    assert plan.count("map-add (2,) = 2 tasks [python] [retries 2; 1 of GPU]: map-add\n") == 1
+    assert plan.count("map-add (2,) = 2 tasks [python]: map-add\n") == 1
 
 
 def test_differences_are_told():

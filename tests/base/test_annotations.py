@@ -6,11 +6,16 @@ import threading
 from contextvars import copy_context
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 
 import raskal
 import raskal.array as da
+import raskal.bag as db
+import raskal.dataframe as dd
 from raskal import annotate, delayed, get_annotations
+from raskal._raskal import ProgramBuilder
 
 
 class Flaky:
@@ -97,6 +102,50 @@ def test_arrays_take_what_is_asked_around_compute():
         assert array.compute().tolist() == [1.0 + flaky.calls] * 4
 
 
+def plan(collection: Any) -> str:
+    """Return the layers that a collection adds to a program, with what was asked of them."""
+    builder = ProgramBuilder()
+    return builder.explain(list(collection.__raskal_lower__(builder)))
+
+
+def test_what_is_asked_is_stored_on_the_layers_that_are_submitted():
+    frame = dd.from_pandas(pd.DataFrame({"x": range(4)}), npartitions=2)
+    with annotate(priority=3, workers=["b", "a"], allow_other_workers=True, resources={"GPU": 1.5}):
+        call = delayed(abs)(-1)
+        steps = [
+            da.ones((4,), chunks=2).map_blocks(abs).map_blocks(abs),
+            db.from_sequence([1, 2]).map(abs),
+            frame.map_partitions(len),
+        ]
+    asked = "[priority 3; workers b, a or others; 1.5 of GPU]"
+    assert f"1 x abs {asked}" in plan(call + 1)
+    for step in steps:
+        assert asked in plan(step), plan(step)
+    with annotate(retries=2):
+        assert "[retries 2]" in explained_as_computed(da.ones((4,), chunks=2))
+
+
+def explained_as_computed(collection: Any) -> str:
+    """Return the plan with what is asked where it is computed."""
+    builder, groups = raskal.base._lower([collection])
+    return builder.explain(groups[0])
+
+
+def test_steps_of_arrays_bags_and_dataframes_are_retried_if_that_was_asked_where_they_were_made():
+    frame = dd.from_pandas(pd.DataFrame({"x": range(4)}), npartitions=1)
+    flaky = [Flaky(1) for _ in range(3)]
+
+    def passed(number: int) -> Any:
+        return lambda part: [part, flaky[number]()][0]
+
+    with annotate(retries=1):
+        array = da.ones((4,), chunks=4).map_blocks(passed(0), dtype=float, meta=np.ones(0))
+        bag = db.from_sequence([1], npartitions=1).map_partitions(passed(1))
+        table = frame.map_partitions(passed(2), meta=pd.DataFrame({"x": [1]}))
+    raskal.compute(array, bag, table, scheduler="threads")
+    assert [one.calls for one in flaky] == [2, 2, 2]
+
+
 def test_what_a_cluster_does_not_do_yet_is_refused():
     from raskal.base import set_default_client
 
@@ -130,6 +179,8 @@ def test_threads_do_not_share_annotations():
         ({"retries": -1}, ValueError, "must not be negative"),
         ({"workers": 3}, TypeError, "workers must be"),
         ({"resources": "GPU"}, TypeError, "resources must be a dict"),
+        ({"resources": {"GPU": -1}}, ValueError, "must be a number from 0 on"),
+        ({"resources": {"GPU": "all"}}, ValueError, "must be a number from 0 on"),
         ({"allow_other_workers": "yes"}, TypeError, "allow_other_workers must be a bool"),
     ],
 )

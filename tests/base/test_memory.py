@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -108,3 +109,39 @@ def test_rechunking_between_rows_and_columns_writes_each_byte_once_at_most(tmp_p
         assert np.array_equal(found.compute()[0], expected)
         spilled = raskal.memory.usage()["spilled_bytes"] - before
     assert 40 * MB < spilled <= rows.nbytes
+
+
+FULL = """
+import subprocess, sys
+folder = sys.argv[1]
+subprocess.run(["mount", "-t", "tmpfs", "-o", "size=6m", "none", folder], check=True)
+import numpy as np
+import raskal
+from raskal import delayed
+MB = 1_000_000
+def make(n): return np.random.default_rng(n).random(MB // 8)
+kept = raskal.persist(delayed(make)(99))[0]
+parts = [delayed(make)(n) for n in range(20)]
+mean = delayed(sum)([delayed(np.mean)(p) for p in parts])
+total = delayed(sum)([delayed(lambda p, m: float((p - m).sum()))(p, mean) for p in parts])
+with raskal.config.set({"memory-limit": 4 * MB, "temporary-directory": folder}):
+    try:
+        total.compute()
+    except OSError as error:
+        print(error)
+    else:
+        print("no error")
+    # What is there already is not lost, and what fits is computed.
+    assert np.array_equal(kept.compute(), make(99))
+    assert delayed(sum)([1, 2]).compute() == 3
+"""
+
+
+def test_a_full_disk_fails_the_computation_that_needs_it_and_nothing_else(tmp_path: Path) -> None:
+    inside = ["unshare", "--user", "--map-root-user", "--mount"]
+    if shutil.which("unshare") is None or subprocess.run([*inside, "true"], capture_output=True).returncode:
+        pytest.skip("a small file system of its own needs user namespaces, which this system does not allow")
+    line = [*inside, sys.executable, "-c", FULL, str(tmp_path)]
+    run = subprocess.run(line, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    assert "can't be put on disk" in run.stdout and "free some space" in run.stdout

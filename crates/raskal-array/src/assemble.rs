@@ -10,7 +10,7 @@ use crate::runs::Run;
 use bitcode::{Decode, Encode};
 use bytes::Bytes;
 use raskal_graph::layer::{coordinates, index};
-use raskal_graph::{Axis, Csr, EdgeMap};
+use raskal_graph::{Axis, Csr, EdgeMap, Stretch};
 use raskal_runtime::{Call, EncodedFunction, Failure, Function};
 use raskal_store::{Block, DType, Value};
 use raskal_types::ErrorKind;
@@ -127,6 +127,24 @@ impl AxisParts {
     }
 }
 
+impl SourceAxis {
+    /// The source blocks as a stretch for each block of the result; none if some are not neighbours in order.
+    fn stretch(&self) -> Option<Stretch> {
+        match self {
+            SourceAxis::At(block, _) => Some(Stretch { along: None, ranges: vec![(*block, block + 1)] }),
+            SourceAxis::Along(along, parts) => {
+                let range = |parts: &AxisParts| {
+                    let (first, last) = (*parts.blocks.first()?, *parts.blocks.last()?);
+                    parts.blocks.iter().copied().eq(first..=last).then_some((first, last + 1))
+                };
+                let ranges = parts.iter().map(range).collect::<Option<Vec<_>>>()?;
+                let ordered = ranges.windows(2).all(|pair| pair[0].0 <= pair[1].0 && pair[0].1 <= pair[1].1);
+                ordered.then(|| Stretch::along(*along, ranges))
+            }
+        }
+    }
+}
+
 impl Assemble {
     /// The plan of a view of an array cut by `source`.
     pub fn view(source: &Chunks, chunks: &Chunks, dtype: &str, axes: &[ViewAxis]) -> Assemble {
@@ -199,6 +217,9 @@ impl Assemble {
             .collect();
         if let Some(axes) = formula {
             return EdgeMap::BlockMap { axes };
+        }
+        if let Some(axes) = self.axes.iter().map(SourceAxis::stretch).collect() {
+            return EdgeMap::Stretches { axes };
         }
         let mut rows = Csr::default();
         let mut row = Vec::new();

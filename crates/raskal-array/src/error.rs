@@ -47,11 +47,4 @@ impl From<ArrayError> for Failure {
 /// What building an expression gives.
 pub type Result<T, E = ArrayError> = std::result::Result<T, E>;
 
-/// Writes a shape as NumPy does: `(3,)`, `(2, 3)`.
-pub(crate) fn tuple(values: impl IntoIterator<Item = impl std::fmt::Display>) -> String {
-    let parts: Vec<String> = values.into_iter().map(|value| value.to_string()).collect();
-    match parts.as_slice() {
-        [one] => format!("({one},)"),
-        _ => format!("({})", parts.join(", ")),
-    }
-}
+pub(crate) use raskal_types::key::tuple;

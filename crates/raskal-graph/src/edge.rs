@@ -5,6 +5,7 @@
 
 use crate::layer::{LayerId, coordinates, index};
 use bitcode::{Decode, Encode};
+use raskal_types::key::tuple;
 
 /// One dependency of a layer on an earlier one.
 #[derive(Clone, Debug, Encode, Decode)]
@@ -32,6 +33,17 @@ pub enum EdgeMap {
     },
     /// All tasks of the source.
     All,
+    /// Along each axis of the source a stretch of coordinates that the task's own choose from a table: rechunking, overlap,
+    /// joined neighbours, concatenation. A table has as many entries as there are tasks along an axis, not in the grid.
+    Stretches {
+        /// One entry per axis of the source.
+        axes: Vec<Stretch>,
+    },
+    /// The task before along an axis of the same layer, none for the first (running results).
+    Previous {
+        /// The axis.
+        axis: u32,
+    },
     /// A stored list per task; the numbers are indices in the source layer.
     Explicit(Csr),
 }
@@ -48,6 +60,65 @@ pub enum Axis {
     /// Every coordinate (an axis that is contracted).
     Every,
 }
+
+/// Which coordinates along an axis of the source a task needs in [`EdgeMap::Stretches`].
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Stretch {
+    /// The own axis whose coordinate chooses among `ranges`; without one, `ranges` has one entry, which is everybody's.
+    pub along: Option<u32>,
+    /// From where to where (exclusive). Neither beginnings nor ends go back.
+    pub ranges: Vec<(u32, u32)>,
+}
+
+impl Stretch {
+    /// A stretch that the coordinate along an own axis chooses.
+    pub fn along(axis: u32, ranges: impl IntoIterator<Item = (u32, u32)>) -> Stretch {
+        Stretch { along: Some(axis), ranges: ranges.into_iter().collect() }
+    }
+
+    /// The neighbours up to `before` and `after` places away along an axis of `extent`, and the place itself.
+    ///
+    /// ```
+    /// use raskal_graph::Stretch;
+    /// assert_eq!(Stretch::around(0, 4, 1, 1).ranges, [(0, 2), (0, 3), (1, 4), (2, 4)]);
+    /// ```
+    pub fn around(axis: u32, extent: u32, before: u32, after: u32) -> Stretch {
+        let near = |at: u32| (at.saturating_sub(before), at.saturating_add(after + 1).min(extent));
+        Stretch::along(axis, (0..extent).map(near))
+    }
+
+    /// What does not fit a layer of grid `shape` on an axis of `extent`, if anything.
+    pub(crate) fn problem(&self, shape: &[u32], extent: u32) -> Option<&'static str> {
+        let chosen_by = match self.along {
+            None => Some(1),
+            Some(axis) => shape.get(axis as usize).copied(),
+        };
+        let ordered = self.ranges.windows(2).all(|pair| pair[0].0 <= pair[1].0 && pair[0].1 <= pair[1].1);
+        match chosen_by {
+            None => Some("a stretch is chosen by an axis that the layer does not have"),
+            Some(count) if self.ranges.len() != count as usize => {
+                Some("a stretch needs one range per task along its axis")
+            }
+            Some(_) if self.ranges.iter().any(|&(from, to)| from > to || to > extent) => Some(BEYOND),
+            Some(_) if !ordered => Some("the ranges of a stretch must not go back"),
+            Some(_) => None,
+        }
+    }
+
+    fn range(&self, own: &[u32]) -> (u32, u32) {
+        self.ranges[self.along.map_or(0, |axis| own[axis as usize] as usize)]
+    }
+
+    /// The places in `ranges` of those that hold `coordinate`, from where to where.
+    fn holding(&self, coordinate: u32) -> (u32, u32) {
+        let from = self.ranges.partition_point(|range| range.1 <= coordinate);
+        let to = self.ranges.partition_point(|range| range.0 <= coordinate);
+        (from as u32, to.max(from) as u32)
+    }
+}
+
+/// What is wrong with a formula that leads out of the source's grid.
+pub(crate) const BEYOND: &str = "it reaches beyond the grid of the source";
 
 /// Lists of numbers, one after the other (compressed sparse rows).
 #[derive(Clone, Debug, Default, PartialEq, Encode, Decode)]
@@ -167,6 +238,18 @@ impl EdgeMap {
                     .collect();
                 for_each_in_box(source, &ranges, &mut visit);
             }
+            EdgeMap::Stretches { axes } => {
+                let own = coordinates(shape, own);
+                let ranges: Vec<(u32, u32)> = axes.iter().map(|stretch| stretch.range(&own)).collect();
+                for_each_in_box(source, &ranges, &mut visit);
+            }
+            EdgeMap::Previous { axis } => {
+                let mut before = coordinates(shape, own);
+                if let Some(coordinate) = before[*axis as usize].checked_sub(1) {
+                    before[*axis as usize] = coordinate;
+                    visit(index(shape, &before));
+                }
+            }
             EdgeMap::Tree { group } => {
                 let own = coordinates(shape, own);
                 let ranges: Vec<(u32, u32)> = own
@@ -216,10 +299,68 @@ impl EdgeMap {
                 }
                 for_each_in_box(shape, &ranges, &mut visit);
             }
+            EdgeMap::Stretches { axes } => {
+                let own = coordinates(source, own);
+                let mut ranges: Vec<(u32, u32)> = shape.iter().map(|&extent| (0, extent)).collect();
+                for (stretch, &own) in axes.iter().zip(&own) {
+                    let (from, to) = stretch.holding(own);
+                    match stretch.along {
+                        Some(axis) => {
+                            let range = &mut ranges[axis as usize];
+                            *range = (range.0.max(from), range.1.min(to));
+                        }
+                        None if from == to => return,
+                        None => {}
+                    }
+                }
+                for_each_in_box(shape, &ranges, &mut visit);
+            }
+            EdgeMap::Previous { axis } => {
+                let mut after = coordinates(shape, own);
+                after[*axis as usize] += 1;
+                if after[*axis as usize] < shape[*axis as usize] {
+                    visit(index(shape, &after));
+                }
+            }
             EdgeMap::Tree { group } => {
                 let own: Vec<u32> =
                     coordinates(source, own).iter().zip(group).map(|(&own, &group)| own / group).collect();
                 visit(index(shape, &own));
+            }
+        }
+    }
+
+    /// The formula in words, for `explain()`; `what` is what a task makes ("block"). Axes are named i, j, k...
+    ///
+    /// ```
+    /// use raskal_graph::{Axis, EdgeMap};
+    /// let map = EdgeMap::BlockMap { axes: vec![Axis::Same(1), Axis::Every, Axis::Moved(0, 2)] };
+    /// assert_eq!(map.describe("block"), "block (j, *, i+2)");
+    /// ```
+    pub fn describe(&self, what: &str) -> String {
+        let name = |axis: u32| char::from_u32('i' as u32 + axis).filter(|_| axis < 18).unwrap_or('?');
+        match self {
+            EdgeMap::OneToOne => format!("{what} by {what}"),
+            EdgeMap::All => format!("all {what}s"),
+            EdgeMap::Tree { group } => format!("groups of {} {what}s", tuple(group)),
+            EdgeMap::Explicit(rows) => format!("{} listed dependencies", rows.targets.len()),
+            EdgeMap::Previous { axis } => format!("the {what} before along {}", name(*axis)),
+            EdgeMap::Stretches { axes } => {
+                let axes = axes.iter().map(|stretch| match (stretch.along, stretch.ranges.first()) {
+                    (Some(axis), _) => format!("near {}", name(axis)),
+                    (None, Some((from, to))) => format!("{from}..{to}"),
+                    (None, None) => "none".into(),
+                });
+                format!("{what}s {}", tuple(axes))
+            }
+            EdgeMap::BlockMap { axes } => {
+                let axes = axes.iter().map(|axis| match axis {
+                    Axis::Same(axis) => format!("{}", name(*axis)),
+                    Axis::Moved(axis, offset) => format!("{}{offset:+}", name(*axis)),
+                    Axis::Fixed(place) => format!("{place}"),
+                    Axis::Every => "*".into(),
+                });
+                format!("{what} {}", tuple(axes))
             }
         }
     }
@@ -229,7 +370,11 @@ impl EdgeMap {
         match self {
             EdgeMap::OneToOne => true,
             EdgeMap::BlockMap { axes } => !axes.contains(&Axis::Every),
-            EdgeMap::Tree { .. } | EdgeMap::All | EdgeMap::Explicit(_) => false,
+            EdgeMap::Tree { .. }
+            | EdgeMap::All
+            | EdgeMap::Explicit(_)
+            | EdgeMap::Stretches { .. }
+            | EdgeMap::Previous { .. } => false,
         }
     }
 
@@ -242,7 +387,12 @@ impl EdgeMap {
             EdgeMap::BlockMap { axes } => {
                 axes.iter().zip(source).map(|(axis, &extent)| if *axis == Axis::Every { extent } else { 1 }).product()
             }
-            EdgeMap::Tree { .. } => {
+            EdgeMap::Stretches { axes } => {
+                let own = coordinates(shape, own);
+                let length = |stretch: &Stretch| stretch.range(&own).1 - stretch.range(&own).0;
+                axes.iter().map(length).product()
+            }
+            EdgeMap::Tree { .. } | EdgeMap::Previous { .. } => {
                 let mut count = 0;
                 self.predecessors(shape, own, source, |_| count += 1);
                 count
@@ -255,6 +405,19 @@ impl EdgeMap {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    /// An extent, and ranges in it that do not go back.
+    fn stretches() -> impl Strategy<Value = (u32, Vec<(u32, u32)>)> {
+        (1u32..6, prop::collection::vec((0u32..3, 0u32..3), 1..5)).prop_map(|(extent, steps)| {
+            let (mut from, mut to) = (0, 0);
+            let range = |(by, length): (u32, u32)| {
+                from = (from + by).min(extent);
+                to = (from + length).clamp(from.max(to), extent.max(to));
+                (from, to)
+            };
+            (extent, steps.into_iter().map(range).collect())
+        })
+    }
 
     /// A source grid, a grid and a formula that fits them.
     fn cases() -> impl Strategy<Value = (Vec<u32>, Vec<u32>, EdgeMap)> {
@@ -277,6 +440,16 @@ mod tests {
                     vec![i, j],
                     EdgeMap::BlockMap { axes: vec![Axis::Fixed(0), Axis::Same(1), Axis::Moved(0, 2)] },
                 )
+            }),
+            (grid.clone(), any::<prop::sample::Index>()).prop_filter_map("an axis", |(grid, axis)| {
+                let axis = (!grid.is_empty()).then(|| axis.index(grid.len()) as u32)?;
+                Some((grid.clone(), grid, EdgeMap::Previous { axis }))
+            }),
+            (extent.clone(), stretches(), stretches(), 0u32..3).prop_map(|(j, (n, first), (m, second), at)| {
+                let fixed = Stretch { along: None, ranges: vec![(at, at + 1)] };
+                let shape = vec![j, first.len() as u32, second.len() as u32];
+                let axes = vec![Stretch::along(1, first), fixed, Stretch::along(2, second)];
+                (vec![n, at + 2, m], shape, EdgeMap::Stretches { axes })
             }),
             (1u32..6, prop::collection::vec(prop::collection::vec(0u32..6, 0..4), 1..6)).prop_map(|(extent, rows)| {
                 let rows: Vec<Vec<u32>> =

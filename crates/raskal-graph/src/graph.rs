@@ -1,6 +1,6 @@
 //! The graph: layers in dependency order, and questions about single tasks.
 
-use crate::edge::{Csr, Edge, EdgeMap};
+use crate::edge::{Axis, BEYOND, Csr, Edge, EdgeMap};
 use crate::layer::{Layer, LayerId, coordinates};
 use bitcode::{Decode, Encode};
 use raskal_types::key;
@@ -101,21 +101,37 @@ impl Graph {
     /// # Errors
     /// If an edge of `layer` names a layer that is not there or does not fit, or a number in `inputs` is out of range.
     pub fn add_explicit(&mut self, layer: Layer, inputs: Csr) -> Result<LayerId, GraphError> {
-        let tasks = layer.len();
-        if inputs.len() as u64 != tasks || inputs.targets.iter().any(|&target| u64::from(target) >= tasks) {
+        self.add_inner(layer, EdgeMap::Explicit(inputs))
+    }
+
+    /// Adds a layer whose tasks also need others of the same layer, behind the inputs that the layer's own edges give:
+    /// listed ([`EdgeMap::Explicit`]) or the one before ([`EdgeMap::Previous`]).
+    ///
+    /// # Errors
+    /// If an edge of `layer` names a layer that is not there or does not fit, or `inner` does not.
+    pub fn add_inner(&mut self, layer: Layer, inner: EdgeMap) -> Result<LayerId, GraphError> {
+        let problem = match &inner {
+            EdgeMap::Explicit(_) => misfit(&layer, &layer, &inner),
+            EdgeMap::Previous { axis } => {
+                (*axis as usize >= layer.shape.len()).then_some("the layer does not have this axis")
+            }
+            _ => Some("tasks of one layer need each other by a list, or each the one before"),
+        };
+        if let Some(problem) = problem {
             return Err(GraphError::Misfit {
                 layer: layer.prefix.clone(),
                 shape: layer.shape.clone(),
                 source_layer: layer.prefix,
                 source_shape: layer.shape,
-                problem: "an explicit list needs one row per task, with numbers below the number of tasks".into(),
+                problem: problem.into(),
             });
         }
         let id = self.add(layer)?;
         let layer = &mut self.layers[id.0 as usize];
-        let transposed = Some(inputs.transposed(tasks as usize));
+        let tasks = layer.len() as usize;
+        let transposed = if let EdgeMap::Explicit(inputs) = &inner { Some(inputs.transposed(tasks)) } else { None };
         self.consumers[id.0 as usize].push(Consumer { layer: id.0, edge: layer.edges.len() as u32, transposed });
-        layer.edges.push(Edge::new(id, EdgeMap::Explicit(inputs)));
+        layer.edges.push(Edge::new(id, inner));
         Ok(id)
     }
 
@@ -127,26 +143,7 @@ impl Graph {
                 known: self.layers.len() as u32,
             });
         };
-        let problem = match &edge.map {
-            EdgeMap::OneToOne if source.len() != layer.len() => "one-to-one needs the same number of tasks",
-            EdgeMap::BlockMap { axes } if axes.len() != source.shape.len() => "a block map needs one entry per axis of the source",
-            EdgeMap::BlockMap { axes } if axes.iter().any(|axis| matches!(*axis, crate::Axis::Same(a) | crate::Axis::Moved(a, _) if a as usize >= layer.shape.len())) => {
-                "a block map names an axis that the layer does not have"
-            }
-            EdgeMap::Tree { group } if group.len() != source.shape.len() || source.shape.len() != layer.shape.len() => {
-                "a tree needs a group length per axis and the same number of axes"
-            }
-            EdgeMap::Tree { group }
-                if source.shape.iter().zip(group).zip(&layer.shape).any(|((&n, &k), &own)| k == 0 || n.div_ceil(k) != own) =>
-            {
-                "a tree's extents must be the source's, divided by the group lengths and rounded up"
-            }
-            EdgeMap::Explicit(csr) if csr.len() as u64 != layer.len() => "an explicit list needs one row per task",
-            EdgeMap::Explicit(csr) if csr.targets.iter().any(|&target| u64::from(target) >= source.len()) => {
-                "an explicit list names a task that the source does not have"
-            }
-            _ => return Ok(()),
-        };
+        let Some(problem) = misfit(layer, source, &edge.map) else { return Ok(()) };
         Err(GraphError::Misfit {
             layer: layer.prefix.clone(),
             shape: layer.shape.clone(),
@@ -200,12 +197,11 @@ impl Graph {
         self.layer(layer).annotations_of(index)
     }
 
-    /// Sets what users ask of the layers that have been asked nothing so far.
-    pub fn annotate(&mut self, annotations: &crate::Annotations) {
-        for layer in &mut self.layers {
-            if layer.annotations == crate::Annotations::default() {
-                layer.annotations = annotations.clone();
-            }
+    /// Sets what users ask of a layer, if nothing was asked of it so far.
+    pub fn annotate(&mut self, layer: LayerId, annotations: &crate::Annotations) {
+        let layer = &mut self.layers[layer.0 as usize];
+        if layer.annotations == crate::Annotations::default() {
+            layer.annotations = annotations.clone();
         }
     }
 
@@ -258,17 +254,62 @@ impl Graph {
             let own = layer.edges.iter().position(|edge| edge.source.0 as usize == number);
             match own.map(|own| layer.edges.remove(own).map) {
                 None => graph.add(layer)?,
-                Some(EdgeMap::Explicit(inputs)) => graph.add_explicit(layer, inputs)?,
-                Some(_) => {
-                    return Err(GraphError::UnknownLayer {
-                        layer: layer.prefix,
-                        source_layer: number as u32,
-                        known: number as u32,
-                    });
-                }
+                Some(inner) => graph.add_inner(layer, inner)?,
             };
         }
         Ok(graph)
+    }
+}
+
+/// What in a formula does not fit a layer and its source, if anything. Afterwards every task's inputs exist.
+fn misfit(layer: &Layer, source: &Layer, map: &EdgeMap) -> Option<&'static str> {
+    match map {
+        EdgeMap::OneToOne => (source.len() != layer.len()).then_some("one-to-one needs the same number of tasks"),
+        EdgeMap::All => None,
+        EdgeMap::BlockMap { axes } => {
+            if axes.len() != source.shape.len() {
+                return Some("a block map needs one entry per axis of the source");
+            }
+            axes.iter().zip(&source.shape).find_map(|(axis, &extent)| axis_misfit(layer, *axis, extent))
+        }
+        EdgeMap::Stretches { axes } => {
+            if axes.len() != source.shape.len() {
+                return Some("stretches need one entry per axis of the source");
+            }
+            axes.iter().zip(&source.shape).find_map(|(stretch, &extent)| stretch.problem(&layer.shape, extent))
+        }
+        EdgeMap::Tree { group } => {
+            if group.len() != source.shape.len() || source.shape.len() != layer.shape.len() {
+                return Some("a tree needs a group length per axis and the same number of axes");
+            }
+            let fits = |((&n, &k), &own): ((&u32, &u32), &u32)| k > 0 && n.div_ceil(k) == own;
+            let all = source.shape.iter().zip(group).zip(&layer.shape).all(fits);
+            (!all).then_some("a tree's extents must be the source's, divided by the group lengths and rounded up")
+        }
+        EdgeMap::Explicit(csr) => {
+            if csr.len() as u64 != layer.len() {
+                return Some("an explicit list needs one row per task");
+            }
+            let beyond = csr.targets.iter().any(|&target| u64::from(target) >= source.len());
+            beyond.then_some("an explicit list names a task that the source does not have")
+        }
+        EdgeMap::Previous { .. } => Some("only a task of the same layer can be the one before"),
+    }
+}
+
+fn axis_misfit(layer: &Layer, axis: Axis, extent: u32) -> Option<&'static str> {
+    let (own, offset) = match axis {
+        Axis::Every => return None,
+        Axis::Fixed(coordinate) => return (!layer.is_empty() && coordinate >= extent).then_some(BEYOND),
+        Axis::Same(own) => (own, 0),
+        Axis::Moved(own, offset) => (own, i64::from(offset)),
+    };
+    match layer.shape.get(own as usize) {
+        None => Some("a block map names an axis that the layer does not have"),
+        Some(&count) => {
+            let beyond = offset < 0 || i64::from(count) + offset > i64::from(extent);
+            (!layer.is_empty() && beyond).then_some(BEYOND)
+        }
     }
 }
 
@@ -282,6 +323,7 @@ pub struct GraphParts {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Stretch;
 
     #[test]
     fn an_edge_that_does_not_fit_names_both_layers() {
@@ -292,6 +334,39 @@ mod tests {
             error.to_string(),
             "layer 'sum' of shape [3] can't depend on 'load' of shape [4]: one-to-one needs the same number of tasks"
         );
+    }
+
+    #[test]
+    fn an_edge_that_reaches_beyond_its_source_is_refused_and_not_waited_for() {
+        let mut graph = Graph::new();
+        let load = graph.add(Layer::new("load", vec![4])).unwrap();
+        let on = |axis| Layer::new("use", vec![3]).edge(Edge::new(load, EdgeMap::BlockMap { axes: vec![axis] }));
+        for axis in [Axis::Fixed(4), Axis::Moved(0, 2), Axis::Moved(0, -1)] {
+            let error = graph.add(on(axis)).unwrap_err();
+            assert!(error.to_string().ends_with("it reaches beyond the grid of the source"), "{error}");
+        }
+        assert!(graph.add(on(Axis::Moved(0, 1))).is_ok());
+        let wide = Layer::new("wide", vec![5]);
+        assert!(graph.add(wide.edge(Edge::new(load, EdgeMap::BlockMap { axes: vec![Axis::Same(0)] }))).is_err());
+        let near = |ranges: &[(u32, u32)]| EdgeMap::Stretches { axes: vec![Stretch::along(0, ranges.to_vec())] };
+        for ranges in [&[(0, 2), (1, 3), (2, 5)][..], &[(0, 1), (0, 2)], &[(1, 2), (0, 2), (2, 3)], &[(2, 1); 3]] {
+            assert!(graph.add(Layer::new("near", vec![3]).edge(Edge::new(load, near(ranges)))).is_err(), "{ranges:?}");
+        }
+    }
+
+    #[test]
+    fn a_running_result_needs_the_one_before_it() {
+        let mut graph = Graph::new();
+        let load = graph.add(Layer::new("load", vec![2, 3])).unwrap();
+        let running = Layer::new("running", vec![2, 3]).edge(Edge::new(load, EdgeMap::OneToOne));
+        graph.add_inner(running, EdgeMap::Previous { axis: 1 }).unwrap();
+        let graph = Graph::from_parts(bitcode::decode(&bitcode::encode(&graph.to_parts())).unwrap()).unwrap();
+        let (mut needs, mut users) = (Vec::new(), Vec::new());
+        graph.predecessors(10, &mut needs);
+        graph.predecessors(9, &mut needs);
+        graph.successors(10, &mut users);
+        assert_eq!((needs, users), (vec![4, 9, 3], vec![11]));
+        assert_eq!(crate::order(&graph, &[8]), [0, 6, 1, 7, 2, 8]);
     }
 
     #[test]

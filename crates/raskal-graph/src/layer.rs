@@ -44,8 +44,12 @@ pub struct Annotations {
     pub priority: i32,
     /// How often a task that raised is run again.
     pub retries: u32,
-    /// Names or addresses of the only workers allowed; empty means all.
+    /// Names or addresses of the workers to run on; empty means all.
     pub workers: Vec<String>,
+    /// Whether others do as well when none of `workers` can run the task.
+    pub allow_other_workers: bool,
+    /// How much of each of a worker's named resources a task takes while it runs.
+    pub resources: Vec<(String, f64)>,
 }
 
 impl Layer {

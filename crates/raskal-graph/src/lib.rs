@@ -28,7 +28,7 @@ pub mod layer;
 pub mod order;
 pub mod token;
 
-pub use edge::{Axis, Csr, Edge, EdgeMap};
+pub use edge::{Axis, Csr, Edge, EdgeMap, Stretch};
 pub use graph::{Graph, GraphError};
 pub use layer::{Annotations, Layer, LayerId, SingledOut};
 pub use order::order;

@@ -25,9 +25,18 @@ pub(crate) struct Asked {
 #[pymethods]
 impl Asked {
     #[new]
-    #[pyo3(signature = (all, priority=0, retries=0, workers=Vec::new(), by_key=false))]
-    fn new(all: Py<PyDict>, priority: i32, retries: u32, workers: Vec<String>, by_key: bool) -> Asked {
-        Asked { annotations: Annotations { priority, retries, workers }, all, by_key }
+    #[pyo3(signature = (all, priority=0, retries=0, workers=Vec::new(), allow_other_workers=false, resources=Vec::new(), by_key=false))]
+    fn new(
+        all: Py<PyDict>,
+        priority: i32,
+        retries: u32,
+        workers: Vec<String>,
+        allow_other_workers: bool,
+        resources: Vec<(String, f64)>,
+        by_key: bool,
+    ) -> Asked {
+        let annotations = Annotations { priority, retries, workers, allow_other_workers, resources };
+        Asked { annotations, all, by_key }
     }
 
     /// What was asked.

@@ -1,13 +1,13 @@
-//! Lines of text files as Python strings.
+//! Lines of text files, and their words, as Python strings.
 //!
-//! Start at [`TextLines`], the iterator that a partition of `raskal.bag.read_text` is. Files are read and decompressed
-//! without the GIL.
+//! Start at [`TextLines`], the iterator that a partition of `raskal.bag.read_text` is; the steps of a bag ask it for its
+//! words ([`TextLines::split`]). Files are read, decompressed and counted without the GIL.
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use pyo3::exceptions::{PyOSError, PyUnicodeDecodeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyString};
-use raskal_text::{Compression, LineEnd, Lines, Part};
+use pyo3::types::{PyBytes, PyDict, PyList, PyString};
+use raskal_text::{Compression, Counts, LineEnd, Lines, Part, words};
 use std::ffi::CString;
 use std::path::PathBuf;
 
@@ -21,7 +21,7 @@ enum Decode {
 
 /// Iterates over the lines of a file, or of one part of it.
 #[pyclass(module = "raskal._raskal", frozen)]
-struct TextLines {
+pub(crate) struct TextLines {
     /// `None` once it has failed: a stream that broke must not look like one that ended.
     lines: Mutex<Option<Lines>>,
     path: PathBuf,
@@ -36,6 +36,40 @@ impl TextLines {
             std::io::ErrorKind::PermissionDenied => pyo3::exceptions::PyPermissionError::new_err(text),
             _ => PyOSError::new_err(text),
         }
+    }
+
+    /// The lines, for one thread.
+    fn stream(&self) -> PyResult<MutexGuard<'_, Option<Lines>>> {
+        let Some(guard) = self.lines.try_lock() else {
+            return Err(PyValueError::new_err("two threads read one stream of lines"));
+        };
+        if guard.is_none() {
+            return Err(PyOSError::new_err(format!("reading '{}' failed before", self.path.display())));
+        }
+        Ok(guard)
+    }
+
+    /// Counts the words of all lines that are left.
+    fn count(&self, py: Python<'_>, counts: &mut Counts) -> PyResult<()> {
+        let mut guard = self.stream()?;
+        let Some(lines) = guard.as_mut() else { return Ok(()) };
+        let mut count = || -> std::io::Result<Option<Vec<u8>>> {
+            while let Some(line) = lines.next_line()? {
+                match std::str::from_utf8(line) {
+                    Ok(text) => counts.add(text),
+                    Err(_) => return Ok(Some(line.to_vec())),
+                }
+            }
+            Ok(None)
+        };
+        let error = match py.detach(&mut count) {
+            Ok(None) => return Ok(()),
+            // Python's own words for what is wrong with it.
+            Ok(Some(line)) => self.text(py, &line).err().unwrap_or_else(|| PyValueError::new_err("no text")),
+            Err(why) => self.error(&why),
+        };
+        *guard = None;
+        Err(error)
     }
 
     fn text<'py>(&self, py: Python<'py>, line: &[u8]) -> PyResult<Bound<'py, PyString>> {
@@ -96,13 +130,14 @@ impl TextLines {
         slf
     }
 
+    /// The lists of words of the lines, as of `str.split()`; None if lines are not UTF-8.
+    fn split(slf: Py<Self>) -> Option<TextSplit> {
+        matches!(slf.get().decode, Decode::Utf8).then(|| TextSplit { lines: slf })
+    }
+
     fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyString>>> {
-        let Some(mut guard) = self.lines.try_lock() else {
-            return Err(PyValueError::new_err("two threads read one stream of lines"));
-        };
-        let Some(lines) = guard.as_mut() else {
-            return Err(PyOSError::new_err(format!("reading '{}' failed before", self.path.display())));
-        };
+        let mut guard = self.stream()?;
+        let Some(lines) = guard.as_mut() else { return Ok(None) };
         while !lines.is_ready() {
             if let Err(why) = py.detach(|| lines.fill()) {
                 *guard = None;
@@ -117,6 +152,72 @@ impl TextLines {
     }
 }
 
+/// Iterates over lists of the words of lines.
+#[pyclass(module = "raskal._raskal", frozen)]
+struct TextSplit {
+    lines: Py<TextLines>,
+}
+
+#[pymethods]
+impl TextSplit {
+    fn __iter__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyList>>> {
+        let Some(line) = self.lines.get().__next__(py)? else { return Ok(None) };
+        Ok(Some(PyList::new(py, words(line.to_str()?).collect::<Vec<_>>())?))
+    }
+
+    /// The words, one after the other.
+    fn flatten(&self, py: Python<'_>) -> TextWords {
+        TextWords { lines: self.lines.clone_ref(py), started: Mutex::new(Vec::new()) }
+    }
+}
+
+/// Iterates over words.
+#[pyclass(module = "raskal._raskal", frozen)]
+struct TextWords {
+    lines: Py<TextLines>,
+    /// What is left of the line that was begun, the last word first.
+    started: Mutex<Vec<Py<PyString>>>,
+}
+
+#[pymethods]
+impl TextWords {
+    fn __iter__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    fn __next__(&self, py: Python<'_>) -> PyResult<Option<Py<PyString>>> {
+        loop {
+            if let Some(word) = self.started.lock().pop() {
+                return Ok(Some(word));
+            }
+            let Some(line) = self.lines.get().__next__(py)? else { return Ok(None) };
+            let found: Vec<Py<PyString>> = words(line.to_str()?).map(|word| PyString::new(py, word).unbind()).collect();
+            self.started.lock().extend(found.into_iter().rev());
+        }
+    }
+
+    /// How often each of the words that are left is there, in the order in which they come.
+    fn count<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let mut counts = Counts::new();
+        let started = std::mem::take(&mut *self.started.lock());
+        for word in started.iter().rev() {
+            counts.add_word(word.bind(py).to_str()?);
+        }
+        self.lines.get().count(py, &mut counts)?;
+        let found = PyDict::new(py);
+        for (word, count) in counts.into_pairs() {
+            found.set_item(&*word, count)?;
+        }
+        Ok(found)
+    }
+}
+
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    module.add_class::<TextLines>()
+    module.add_class::<TextLines>()?;
+    module.add_class::<TextSplit>()?;
+    module.add_class::<TextWords>()
 }

@@ -9,9 +9,10 @@ use parking_lot::Mutex;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
-use raskal_graph::{Axis, Csr, Edge, EdgeMap, Layer, LayerId, Token};
-use raskal_runtime::{Failure, Program};
+use raskal_graph::{Axis, Csr, Edge, EdgeMap, Layer, LayerId, Stretch, Token};
+use raskal_runtime::{Failure, Graft, Program};
 use raskal_store::Value;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 /// Layers of tasks, under construction.
@@ -66,8 +67,22 @@ impl ProgramBuilder {
 
     /// Takes the program out, with the tasks whose results are wanted.
     pub(crate) fn finish(&self, wanted: Vec<u32>) -> PyResult<Program> {
+        Ok(self.take()?.finish(wanted))
+    }
+
+    /// Asks something of the layers whose names end in a token.
+    pub(crate) fn annotate_named(&self, py: Python<'_>, asked: &Bound<'_, Asked>, token: &str) -> PyResult<()> {
+        let named = self.edit(py, |builder| {
+            let layers = builder.graph().layers().iter().enumerate();
+            let named = layers.filter(|(_, layer)| layer.prefix.ends_with(token)).map(|(number, _)| number as u32);
+            Ok(named.collect::<Vec<_>>())
+        })?;
+        self.annotate(py, asked, Some(named))
+    }
+
+    fn take(&self) -> PyResult<raskal_runtime::ProgramBuilder> {
         let builder = self.inner.lock().take();
-        Ok(builder.ok_or_else(|| PyRuntimeError::new_err("this program was run already"))?.finish(wanted))
+        builder.ok_or_else(|| PyRuntimeError::new_err("this program was run already"))
     }
 }
 
@@ -107,12 +122,27 @@ fn edge_map(how: &Bound<'_, PyAny>) -> PyResult<EdgeMap> {
                 })
                 .collect(),
         }),
+        "stretches" => {
+            let axes: Vec<(u32, Vec<(u32, u32)>)> = numbers.extract()?;
+            Ok(EdgeMap::Stretches {
+                axes: axes.into_iter().map(|(axis, ranges)| Stretch::along(axis, ranges)).collect(),
+            })
+        }
         "rows" => {
             let rows: Vec<Vec<u32>> = numbers.extract()?;
             Ok(EdgeMap::Explicit(Csr::from_rows(rows.iter().map(Vec::as_slice))))
         }
         _ => Err(PyRuntimeError::new_err(format!("unknown kind of dependency '{name}'"))),
     }
+}
+
+/// How the tasks of a layer depend on others of it, as Python writes it.
+fn inner_map(how: &Bound<'_, PyAny>) -> PyResult<EdgeMap> {
+    if how.extract::<&str>().is_ok_and(|name| name == "previous") {
+        return Ok(EdgeMap::Previous { axis: 0 });
+    }
+    let rows: Vec<Vec<u32>> = how.extract()?;
+    Ok(EdgeMap::Explicit(Csr::from_rows(rows.iter().map(Vec::as_slice))))
 }
 
 /// The edge that gives task `i` of a layer the values of `rows[i]`, in order. `prefix` ends in a content token.
@@ -212,19 +242,30 @@ impl ProgramBuilder {
         })
     }
 
-    /// Adds a layer of kept values; returns the numbers of its tasks.
-    fn add_persisted(&self, py: Python<'_>, prefix: &str, handle: &Bound<'_, PyAny>) -> PyResult<Vec<u32>> {
+    /// Adds a layer of kept values, or of tasks that the handle adds; returns the numbers of its tasks.
+    fn add_persisted(slf: &Bound<'_, Self>, prefix: &str, handle: &Bound<'_, PyAny>) -> PyResult<Vec<u32>> {
+        let (this, py) = (slf.get(), slf.py());
+        if handle.hasattr("__raskal_lower__")? {
+            let tasks: Vec<u32> = handle.call_method1("__raskal_lower__", (slf,))?.extract()?;
+            return this.edit(py, |builder| {
+                let layer = match builder.known(prefix) {
+                    Some(known) => known,
+                    None => builder.add_selection(prefix, &tasks)?,
+                };
+                Ok(builder.graph().tasks(layer).collect())
+            });
+        }
         if let Ok(remote) = handle.cast::<crate::client::RemotePersisted>() {
             let handles = &remote.get().handles;
             let tasks: Vec<_> = handles.iter().map(|handle| handle.task()).collect();
-            self.remotes.lock().extend(handles.iter().cloned());
-            return self.edit(py, |builder| {
+            this.remotes.lock().extend(handles.iter().cloned());
+            return this.edit(py, |builder| {
                 let layer = builder.add_imports(prefix, vec![tasks.len() as u32], tasks)?;
                 Ok(builder.graph().tasks(layer).collect())
             });
         }
         let values = handle.cast::<Persisted>()?.get().values.clone();
-        self.edit(py, |builder| {
+        this.edit(py, |builder| {
             let layer = builder.add_values(prefix, vec![values.len() as u32], values)?;
             Ok(builder.graph().tasks(layer).collect())
         })
@@ -235,13 +276,56 @@ impl ProgramBuilder {
         self.remotes.lock().iter().map(|handle| crate::client::Remote { handle: handle.clone() }).collect()
     }
 
-    /// Asks something of all layers of which nothing was asked so far.
-    fn annotate(&self, py: Python<'_>, asked: &Bound<'_, Asked>) -> PyResult<()> {
-        let asked = asked.get().of(py, || "array or dataframe".into())?;
+    /// Adds copies, under other names, of the tasks that `wanted` of another program needs; returns the copies of `wanted`.
+    ///
+    /// The first of them wait for the task `after`. Layers that are among `kept` and in this program are not copied.
+    #[pyo3(signature = (other, wanted, token, after=None, kept=HashSet::new()))]
+    fn graft(
+        &self,
+        py: Python<'_>,
+        other: &ProgramBuilder,
+        wanted: Vec<u32>,
+        token: &str,
+        after: Option<u32>,
+        kept: HashSet<String>,
+    ) -> PyResult<Vec<u32>> {
+        let source = other.take()?;
+        self.remotes.lock().extend(other.remotes.lock().drain(..));
+        self.edit(py, |builder| builder.graft(Graft { source, wanted: &wanted, token, after, kept: &kept }))
+    }
+
+    /// Adds tasks with the values of others, none before the task `after` is done; returns their numbers.
+    fn add_after(&self, py: Python<'_>, prefix: &str, tasks: Vec<u32>, after: u32) -> PyResult<Vec<u32>> {
         self.edit(py, |builder| {
-            builder.annotate(&asked);
-            Ok(())
+            let layer = builder.add_after(prefix, &tasks, after)?;
+            Ok(builder.graph().tasks(layer).collect())
         })
+    }
+
+    /// The layers that `wanted` needs, as text. Takes the program out, as running it does.
+    fn explain(&self, wanted: Vec<u32>) -> PyResult<String> {
+        Ok(raskal_runtime::explain(self.take()?, wanted))
+    }
+
+    /// The names of the layers so far.
+    fn layer_names(&self, py: Python<'_>) -> PyResult<Vec<String>> {
+        self.edit(py, |builder| Ok(builder.graph().layers().iter().map(|layer| layer.prefix.clone()).collect()))
+    }
+
+    /// Asks something of these layers, or of all, as far as nothing was asked of them so far.
+    #[pyo3(signature = (asked, layers=None))]
+    fn annotate(&self, py: Python<'_>, asked: &Bound<'_, Asked>, layers: Option<Vec<u32>>) -> PyResult<()> {
+        let count = self.edit(py, |builder| Ok(builder.graph().layers().len() as u32))?;
+        for layer in layers.unwrap_or_else(|| (0..count).collect()) {
+            let layer = LayerId(layer);
+            let prefix = self.edit(py, |builder| Ok(builder.graph().layer(layer).prefix.clone()))?;
+            let asked = asked.get().of(py, || prefix)?;
+            self.edit(py, |builder| {
+                builder.annotate(layer, &asked);
+                Ok(())
+            })?;
+        }
+        Ok(())
     }
 
     /// Adds a layer of calls `callable(coordinates, *inputs)`, which may become one task with those before or behind it;
@@ -249,8 +333,9 @@ impl ProgramBuilder {
     ///
     /// Each of `inputs` is the number of an earlier layer and how the tasks depend on it: `"one"`, `"all"`,
     /// `("tree", group)`, `("axes", axes)` (for each axis of the source the own axis that it follows, -1 for all of it,
-    /// -2 for its first task) or `("rows", lists)`. With `inner`, each task also needs these others of the same layer. An
-    /// iterator that a task returns becomes a list if `settle`.
+    /// -2 for its first task), `("stretches", [(own axis, [(from, to), ...]), ...])` for each axis of the source, or
+    /// `("rows", lists)`. With `inner`, each task also needs these others of the same layer, or, for `"previous"`, the one
+    /// before along the first axis. An iterator that a task returns becomes a list if `settle`.
     #[pyo3(signature = (prefix, shape, inputs, callable, description, origin=None, settle=true, inner=None))]
     #[expect(clippy::too_many_arguments)]
     fn add_layer(
@@ -263,7 +348,7 @@ impl ProgramBuilder {
         description: String,
         origin: Option<String>,
         settle: bool,
-        inner: Option<Vec<Vec<u32>>>,
+        inner: Option<Bound<'_, PyAny>>,
     ) -> PyResult<u32> {
         let mut layer = Layer::new(prefix, shape);
         for (source, how) in inputs {
@@ -276,13 +361,12 @@ impl ProgramBuilder {
         if single.iter().filter(|&&single| !single).count() > 1 {
             return Err(PyRuntimeError::new_err("only one input of a layer may give more than one value to a task"));
         }
+        let inner = inner.map(|inner| inner_map(&inner)).transpose()?;
         let function = Arc::new(Chain::new(callable, description, origin, settle, single));
         self.edit(py, |builder| match (builder.known(&layer.prefix), inner) {
             (Some(known), _) => Ok(known.0),
             (None, None) => Ok(builder.add(layer, function)?.0),
-            (None, Some(rows)) => {
-                Ok(builder.add_explicit(layer, Csr::from_rows(rows.iter().map(Vec::as_slice)), function)?.0)
-            }
+            (None, Some(inner)) => Ok(builder.add_inner(layer, inner, function)?.0),
         })
     }
 

@@ -4,6 +4,7 @@
 //! cluster it is encoded once per layer; the worker finds the decoder by the codec's name in its [`FunctionRegistry`].
 
 use crate::Failure;
+use crate::graft::{AFTER_CODEC, After, within};
 use bytes::Bytes;
 use raskal_graph::layer::coordinates;
 use raskal_store::Value;
@@ -62,6 +63,11 @@ pub trait Function: Send + Sync + 'static {
     /// The key of a task that users named themselves; without it the key is made from the layer's prefix.
     fn key(&self, _index: u32) -> Option<String> {
         None
+    }
+
+    /// Whether its tasks only stand for values that are there already.
+    fn is_value(&self) -> bool {
+        false
     }
 
     /// Itself, if [`Function::absorb`] of functions of its kind can take it.
@@ -133,6 +139,11 @@ impl FunctionRegistry {
     /// # Errors
     /// If the codec is not registered or its decoder refuses the bytes.
     pub fn decode(&self, codec: &str, shared: &Bytes) -> Result<Arc<dyn Function>, Failure> {
+        if codec == AFTER_CODEC {
+            let (codec, shared) =
+                within(shared).ok_or_else(|| Failure::internal("an encoded function is cut short"))?;
+            return Ok(Arc::new(After(self.decode(&codec, &shared)?)));
+        }
         let decoder = self
             .decoders
             .get(codec)

@@ -72,7 +72,7 @@ impl Program {
 pub struct ProgramBuilder {
     graph: Graph,
     functions: Vec<Arc<dyn Function>>,
-    imports: HashMap<LayerId, Vec<TaskId>>,
+    pub(crate) imports: HashMap<LayerId, Vec<TaskId>>,
     known: HashMap<String, LayerId>,
 }
 
@@ -91,6 +91,11 @@ impl ProgramBuilder {
     /// The layers so far.
     pub fn graph(&self) -> &Graph {
         &self.graph
+    }
+
+    /// The functions of the layers so far.
+    pub fn functions(&self) -> &[Arc<dyn Function>] {
+        &self.functions
     }
 
     /// The function of a layer.
@@ -124,8 +129,16 @@ impl ProgramBuilder {
     /// # Errors
     /// If an edge does not fit or a number is out of range.
     pub fn add_explicit(&mut self, layer: Layer, inputs: Csr, function: Arc<dyn Function>) -> Result<LayerId, Failure> {
+        self.add_inner(layer, EdgeMap::Explicit(inputs), function)
+    }
+
+    /// Adds a layer whose tasks also need others of the same layer ([`Graph::add_inner`]).
+    ///
+    /// # Errors
+    /// If an edge does not fit.
+    pub fn add_inner(&mut self, layer: Layer, inner: EdgeMap, function: Arc<dyn Function>) -> Result<LayerId, Failure> {
         let prefix = layer.prefix.clone();
-        let id = self.graph.add_explicit(layer, inputs)?;
+        let id = self.graph.add_inner(layer, inner)?;
         self.functions.push(function);
         self.known.insert(prefix, id);
         Ok(id)
@@ -198,9 +211,9 @@ impl ProgramBuilder {
         self.add(layer, Arc::new(PassOn))
     }
 
-    /// Sets what users ask of the layers that have been asked nothing so far.
-    pub fn annotate(&mut self, annotations: &Annotations) {
-        self.graph.annotate(annotations);
+    /// Sets what users ask of a layer, if nothing was asked of it so far.
+    pub fn annotate(&mut self, layer: LayerId, annotations: &Annotations) {
+        self.graph.annotate(layer, annotations);
     }
 
     /// The tasks of layers whose values exist on a cluster already.
@@ -242,13 +255,17 @@ impl Function for Values {
         crate::function::encode_values(&self.0)
     }
 
+    fn is_value(&self) -> bool {
+        true
+    }
+
     fn describe(&self) -> String {
         "values".into()
     }
 }
 
 /// The function of a layer whose tasks have the values of other tasks.
-struct PassOn;
+pub(crate) struct PassOn;
 
 /// The codec of [`ProgramBuilder::add_selection`].
 const PASS_CODEC: &str = "pass";

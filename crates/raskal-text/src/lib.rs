@@ -15,6 +15,7 @@
 //!
 //! - [`compression`]: how a file is compressed ([`Compression`]), and readers that undo it.
 //! - [`lines`]: where a line ends ([`LineEnd`]).
+//! - [`mod@words`]: words, and how often each is there ([`Counts`]).
 //! - [`block`]: the lines of one part of a file ([`open`]); the parts of a file give each line once.
 //!
 //! Nothing here knows Python or starts a thread; text stays bytes.
@@ -22,7 +23,9 @@
 pub mod block;
 pub mod compression;
 pub mod lines;
+pub mod words;
 
 pub use block::{Part, open};
 pub use compression::Compression;
 pub use lines::{LineEnd, Lines};
+pub use words::{Counts, words};

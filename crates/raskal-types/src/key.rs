@@ -24,6 +24,20 @@ pub fn format(prefix: &str, coordinates: &[u32]) -> String {
     text
 }
 
+/// Writes a shape or coordinates as Python does.
+///
+/// ```
+/// use raskal_types::key;
+/// assert_eq!((key::tuple([3]), key::tuple([2, 3])), ("(3,)".to_owned(), "(2, 3)".to_owned()));
+/// ```
+pub fn tuple(values: impl IntoIterator<Item = impl std::fmt::Display>) -> String {
+    let parts: Vec<String> = values.into_iter().map(|value| value.to_string()).collect();
+    match parts.as_slice() {
+        [one] => format!("({one},)"),
+        _ => format!("({})", parts.join(", ")),
+    }
+}
+
 /// Reads a key back into its prefix and coordinates; anything that is not a tuple is a prefix alone.
 ///
 /// ```

@@ -22,6 +22,8 @@ pub mod tasks;
 pub use raskal_array as array;
 /// Dataframes on a query engine.
 pub use raskal_frame as frame;
+/// Programs, the functions of their layers, and the engines that run them.
+pub use raskal_runtime as runtime;
 /// The engine of one process.
 pub use raskal_runtime::LocalEngine as Engine;
 pub use tasks::{Task, Tasks};

@@ -52,6 +52,8 @@ class Bag(Collection):
 
     _node: Node
     _name: str | None = None
+    # Most functions of items are pure Python, which threads do not run at the same time.
+    __raskal_scheduler__ = "processes"
 
     def __init__(self, dsk: Any, name: str, npartitions: int) -> None:
         from raskal.bag.handmade import results
@@ -282,9 +284,8 @@ class Bag(Collection):
         """
         given = () if initial is NO_DEFAULT else (initial,)
         count = self.npartitions
-        inner = [[number - 1] if number else [] for number in range(count)]
         call = partial(steps.running, binop, given)
-        both = Layer("running", [binop, given], [count], [(self._node, "one")], call, inner=inner)
+        both = Layer("running", [binop, given], [count], [(self._node, "one")], call, inner="previous")
         return Bag._of(Layer("accumulate", None, [count], [(both, "one")], steps.first_of_two))
 
     # ---- several bags

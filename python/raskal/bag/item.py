@@ -59,6 +59,7 @@ class Item(Collection):
     """
 
     _node: Node
+    __raskal_scheduler__ = "processes"
 
     def __init__(self, dsk: Any, key: Any, layer: Any = None) -> None:
         from raskal.bag.handmade import delayed_of

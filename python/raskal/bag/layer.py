@@ -12,9 +12,10 @@ import re
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from raskal._raskal import Delayed, lower_delayed
+from raskal.annotations import current as current_annotations
 from raskal.base import ProgramBuilder
 from raskal.tokenize import tokenize
 from raskal.utils import funcname
@@ -58,7 +59,7 @@ class Layer(Node):
     call : callable
     settle : bool
         Whether an iterator that a task returns becomes a list.
-    inner : list of list of int, optional
+    inner : list of list of int, or "previous", optional
         The other tasks of this layer that each task needs, too.
     """
 
@@ -71,7 +72,7 @@ class Layer(Node):
         call: Callable[..., Any],
         *,
         settle: bool = True,
-        inner: list[list[int]] | None = None,
+        inner: list[list[int]] | Literal["previous"] | None = None,
     ) -> None:
         self.name = name
         self.token = token
@@ -83,13 +84,17 @@ class Layer(Node):
         self.settle = settle
         self.inner = inner
         self.origin = _user_line()
+        self.asked = current_annotations()
 
     def add(self, builder: ProgramBuilder, sources: list[int]) -> int:
         """Add the layer; see `Node.add`."""
         inputs = [(number, how) for number, (_, how) in zip(sources, self.inputs, strict=True)]
-        return builder.add_layer(
+        number = builder.add_layer(
             self.prefix, self.shape, inputs, self.call, self.name, self.origin, self.settle, self.inner
         )
+        if self.asked is not None:
+            builder.annotate(self.asked, [number])
+        return number
 
 
 class Objects(Node):
@@ -115,8 +120,6 @@ class Kept(Node):
 
     def add(self, builder: ProgramBuilder, sources: list[int]) -> int:
         """Add the layer; see `Node.add`."""
-        if hasattr(self.handle, "__raskal_lower__"):
-            return builder.add_selection(self.prefix, self.handle.__raskal_lower__(builder))
         builder.add_persisted(self.prefix, self.handle)
         known = builder.known_layer(self.prefix)
         assert known is not None
@@ -180,14 +183,23 @@ def _first_tasks(node: Node, count: int, made: dict[int, Node]) -> Node:
         if how == "one":
             inputs.append((made[id(source)], how))
         else:
-            inputs.append((source, ("rows", how[1][:count]) if how[0] == "rows" else how))
-    inner = None if node.inner is None else node.inner[:count]
+            inputs.append((source, _first(how, count)))
+    inner = node.inner[:count] if isinstance(node.inner, list) else node.inner
     return Layer(node.name, node.token, [count], inputs, node.call, settle=node.settle, inner=inner)
 
 
 def _is_local(how: Any) -> bool:
     """Whether the first tasks need only some tasks of their source, whatever the number of tasks."""
-    return how == "one" or how == SINGLE or how[0] == "rows"
+    return how == "one" or how == SINGLE or how[0] in ("rows", "stretches")
+
+
+def _first(how: Any, count: int) -> Any:
+    """How the first tasks depend on a source of which all is there."""
+    if how[0] == "rows":
+        return "rows", how[1][:count]
+    if how[0] == "stretches":
+        return "stretches", [(axis, ranges[:count]) for axis, ranges in how[1]]
+    return how
 
 
 def _pass_on(_: Any, value: Any) -> Any:

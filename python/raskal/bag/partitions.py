@@ -58,8 +58,15 @@ def take(self: Bag, k: int, npartitions: int = 1, compute: bool = True, warn: bo
         )
     source = first_tasks(self._node, count)
     how = "one" if count == 1 else "all"
-    taken = Bag._of(Layer("take", [k, warn], [1], [(source, how)], partial(steps.first, k, warn)))
-    return tuple(taken.compute()) if compute else taken
+    # Computed here it is warned of here: who looks at what other processes say?
+    late = warn and not compute
+    taken = Bag._of(Layer("take", [k, late], [1], [(source, how)], partial(steps.first, k, late)))
+    if not compute:
+        return taken
+    found = tuple(taken.compute())
+    if warn:
+        steps.warn_of_few(k, len(found))
+    return found
 
 
 def repartition(self: Bag, npartitions: int | None = None, partition_size: int | str | None = None) -> Bag:
@@ -110,16 +117,16 @@ def _to_count(node: Node, wanted: int) -> Node:
 
 def _joined(node: Node, bounds: list[int]) -> Node:
     """Neighbours joined: partition i holds those from bounds[i] to bounds[i + 1]."""
-    rows = [list(range(start, end)) for start, end in zip(bounds, bounds[1:], strict=False)]
-    return Layer("repartition-join", bounds, [len(rows)], [(node, ("rows", rows))], _join)
+    ranges = list(zip(bounds, bounds[1:], strict=False))
+    return Layer("repartition-join", bounds, [len(ranges)], [(node, ("stretches", [(0, ranges)]))], _join)
 
 
 def _cut(node: Node, pieces: Sequence[int]) -> Node:
     """Each partition cut into so many pieces."""
     places = [(number, place, count) for number, count in enumerate(pieces) for place in range(count)]
-    rows = [[number] for number, _, _ in places]
+    ranges = [(number, number + 1) for number, _, _ in places]
     call = partial(_piece, [(place, count) for _, place, count in places])
-    return Layer("repartition-cut", list(pieces), [len(places)], [(node, ("rows", rows))], call)
+    return Layer("repartition-cut", list(pieces), [len(places)], [(node, ("stretches", [(0, ranges)]))], call)
 
 
 def _join(_: Any, *parts: Iterable[Any]) -> list[Any]:

@@ -14,6 +14,7 @@ from functools import partial, reduce
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
+from raskal._raskal import TextWords
 from raskal.bag.layer import Layer, Node
 from raskal.bag.steps import as_key
 
@@ -45,6 +46,9 @@ _NOTHING = _Nothing.NOTHING
 
 
 def _reduce_part(function: Callable[[Any], Any], _: Any, part: Any) -> Any:
+    if type(part) is TextWords and function is Counter:
+        # Words of files are counted where they are cut.
+        return part.count() or _NOTHING
     if isinstance(part, Iterator):
         for first in part:
             return function(chain((first,), part))

@@ -7,11 +7,14 @@ lazily. A bag binds the first arguments with `functools.partial`.
 from __future__ import annotations
 
 import types
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import chain, islice, product, starmap, zip_longest
 from operator import attrgetter, itemgetter, methodcaller
 from typing import Any
+
+from raskal._raskal import TextLines, TextSplit
 
 __all__ = ["as_key", "call_partition", "each", "each_of_several", "flatten", "keep", "pass_on", "pluck", "spread"]
 
@@ -37,6 +40,14 @@ def pass_on(_: Any, part: Any) -> Any:
 
 def each(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], _: Any, part: Iterable[Any]) -> Iterator[Any]:
     """The function of each item, with further arguments."""
+    if (
+        type(part) is TextLines
+        and not args
+        and not kwargs
+        and _splits(function)
+        and (words := part.split()) is not None
+    ):
+        return words
     if kwargs:
         function = partial(function, **kwargs)
     if args:
@@ -102,8 +113,15 @@ def keep(predicate: Any, wanted: bool, _: Any, part: Iterable[Any]) -> Iterator[
     return (item for item in part if not predicate(item))
 
 
+def _splits(function: Any) -> bool:
+    """Whether a function is ``str.split`` without arguments."""
+    return function is str.split or (type(function) is methodcaller and function.__reduce__()[1:] == (("split",),))
+
+
 def flatten(_: Any, part: Iterable[Any]) -> Iterator[Any]:
     """The items of the items."""
+    if type(part) is TextSplit:
+        return part.flatten()
     return chain.from_iterable(part)
 
 
@@ -145,15 +163,19 @@ def count_up(size: int, stop: int, last: int, coordinates: tuple[int, ...]) -> r
 def first(count: int, warn: bool, _: Any, *parts: Iterable[Any]) -> list[Any]:
     """The first items of some partitions."""
     items = list(islice(chain.from_iterable(parts), count))
-    if warn and len(items) < count:
-        import warnings
-
-        warnings.warn(
-            f"Insufficient elements for `take`. {count} elements requested, only {len(items)} elements available. "
-            "Try passing larger `npartitions` to `take`.",
-            stacklevel=2,
-        )
+    if warn:
+        warn_of_few(count, len(items))
     return items
+
+
+def warn_of_few(count: int, found: int) -> None:
+    """Warn if there are fewer items than were asked for."""
+    if found < count:
+        warnings.warn(
+            f"Insufficient elements for `take`. {count} elements requested, only {found} elements available. "
+            "Try passing larger `npartitions` to `take`.",
+            stacklevel=3,
+        )
 
 
 def running(binop: Any, initial: tuple[Any, ...], coordinates: tuple[int, ...], part: Any, *before: Any) -> Any:
@@ -188,4 +210,4 @@ def matched(other: Any, on_self: Any, on_other: Any, _: Any, part: Iterable[Any]
             yield match, item
 
 
-__all__ += ["Slot", "count_up", "first", "first_of_two", "matched", "pairs", "running", "side_by_side"]
+__all__ += ["Slot", "count_up", "first", "first_of_two", "matched", "pairs", "running", "side_by_side", "warn_of_few"]

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from raskal._raskal import Frame, ProgramBuilder, lower_delayed
+from raskal.annotations import current as current_annotations
 from raskal.dataframe._convert import to_pandas
 from raskal.dataframe._emulate import function_name
 from raskal.tokenize import tokenize
@@ -182,6 +183,7 @@ class Calls(Node):
         self.call = Gather(function, args, kwargs) if gather else Call(function, args, kwargs)
         parts = [node.token for node in inputs]
         self.token = tokenize("calls", function, args, kwargs, parts, self.rows, npartitions, gather)
+        self.asked = current_annotations()
 
     def tasks(self, builder: ProgramBuilder, inputs: list[list[int]]) -> list[int]:
         arguments = []
@@ -191,7 +193,10 @@ class Calls(Node):
             else:
                 arguments.append([[tasks[partition] for partition in row] for row in rows])
         prefix = f"{self.name}-{self.token}"
-        return builder.add_calls(prefix, self.npartitions, arguments, self.call, self.name)
+        calls = builder.add_calls(prefix, self.npartitions, arguments, self.call, self.name)
+        if self.asked is not None and (layer := builder.known_layer(prefix)) is not None:
+            builder.annotate(self.asked, [layer])
+        return calls
 
 
 class TaskPlan:

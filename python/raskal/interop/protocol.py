@@ -47,6 +47,10 @@ class DaskProtocol:
 
     @property
     def __dask_scheduler__(self) -> Any:
+        if getattr(self, "__raskal_scheduler__", "threads") == "processes":
+            import dask.multiprocessing
+
+            return dask.multiprocessing.get
         import dask.threaded
 
         return dask.threaded.get

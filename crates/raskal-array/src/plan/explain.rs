@@ -7,7 +7,7 @@ use super::{Plan, Work};
 use crate::error::tuple;
 use crate::expr::{Expr, Op, ViewAxis};
 use crate::host::HostLayout;
-use raskal_graph::{EdgeMap, Token};
+use raskal_graph::Token;
 use raskal_runtime::Failure;
 use raskal_types::SlotClass;
 use std::collections::HashMap;
@@ -46,7 +46,7 @@ pub fn explain(expr: &Expr, host: &dyn HostLayout) -> Result<String, Failure> {
         );
         for (position, (source, map)) in step.inputs.iter().enumerate() {
             let letter = char::from_u32('a' as u32 + position as u32).filter(|_| position < 26).unwrap_or('?');
-            let _ = writeln!(text, "       {letter} = {source}, {}", edge(map));
+            let _ = writeln!(text, "       {letter} = {source}, {}", map.describe("block"));
         }
     }
     Ok(text)
@@ -54,29 +54,6 @@ pub fn explain(expr: &Expr, host: &dyn HostLayout) -> Result<String, Failure> {
 
 fn tasks(grid: &[u32]) -> u64 {
     grid.iter().map(|&extent| u64::from(extent)).product()
-}
-
-fn edge(map: &EdgeMap) -> String {
-    use raskal_graph::Axis;
-    match map {
-        EdgeMap::OneToOne => "block by block".into(),
-        EdgeMap::All => "all blocks".into(),
-        EdgeMap::Tree { group } => format!("groups of {} blocks", tuple(group)),
-        EdgeMap::Explicit(rows) => format!("{} listed dependencies", rows.targets.len()),
-        EdgeMap::BlockMap { axes } => {
-            let axes = axes.iter().map(|axis| match axis {
-                Axis::Same(axis) => format!("{}", name(*axis)),
-                Axis::Moved(axis, offset) => format!("{}{offset:+}", name(*axis)),
-                Axis::Fixed(block) => format!("{block}"),
-                Axis::Every => "*".into(),
-            });
-            format!("block {}", tuple(axes))
-        }
-    }
-}
-
-fn name(axis: u32) -> char {
-    char::from_u32('i' as u32 + axis).filter(|_| axis < 18).unwrap_or('?')
 }
 
 /// A size in the largest unit that leaves a number of at least one.

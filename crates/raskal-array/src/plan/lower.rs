@@ -14,7 +14,7 @@ use crate::dtype::{Lane, is_complex};
 use crate::expr::{Expr, HostBlocks, HostInput, Op, ViewAxis};
 use crate::host::{HostKernel, HostLayout};
 use crate::tile::{InputAxis, InputView, Output, TileFunction, TileProgram};
-use raskal_graph::{Axis, Csr, EdgeMap, Token};
+use raskal_graph::{Axis, Csr, EdgeMap, Stretch, Token};
 use raskal_runtime::{Failure, Function};
 use raskal_types::SlotClass;
 use std::collections::{HashMap, HashSet};
@@ -181,25 +181,20 @@ impl Lowering<'_> {
     /// Blocks of the operands, renumbered: each task passes one block on.
     fn concatenate(&mut self, expr: &Expr, axis: usize, args: &[Expr]) -> Result<Step, Failure> {
         let grid = expr.chunks().numblocks();
-        let tasks = expr.chunks().block_count() as u32;
         let mut inputs = Vec::with_capacity(args.len());
         let mut first = 0;
         for arg in args {
             let source = self.step(arg)?;
-            let own = arg.chunks().numblocks();
-            let mut rows = Csr::default();
-            for task in 0..tasks {
-                let mut at = raskal_graph::layer::coordinates(&grid, task);
-                match at[axis].checked_sub(first).filter(|&block| block < own[axis]) {
-                    Some(block) => {
-                        at[axis] = block;
-                        rows.push(&[raskal_graph::layer::index(&own, &at)]);
-                    }
-                    None => rows.push(&[]),
-                }
-            }
-            inputs.push((source, EdgeMap::Explicit(rows)));
-            first += own[axis];
+            let own = arg.chunks().numblocks()[axis];
+            let moved = |block: u32| (block.saturating_sub(first).min(own), (block + 1).saturating_sub(first).min(own));
+            let stretch = |(place, &extent): (usize, &u32)| {
+                Stretch::along(
+                    place as u32,
+                    (0..extent).map(|block| if place == axis { moved(block) } else { (block, block + 1) }),
+                )
+            };
+            inputs.push((source, EdgeMap::Stretches { axes: grid.iter().enumerate().map(stretch).collect() }));
+            first += own;
         }
         Ok(native(expr, Arc::new(Pass), inputs))
     }

@@ -11,7 +11,7 @@ use crate::reduce::Reduction;
 use crate::reduce::combine::Combine;
 use crate::scalar::Scalar;
 use crate::tile::{Finish, Output, TileFunction};
-use raskal_graph::{Axis, EdgeMap, Token};
+use raskal_graph::{Axis, EdgeMap, Stretch, Token};
 use raskal_runtime::Failure;
 use raskal_store::DType;
 use std::collections::{HashMap, HashSet};
@@ -185,8 +185,13 @@ fn without_axes(inputs: Vec<(usize, EdgeMap)>, axes: &[usize]) -> Vec<(usize, Ed
         Axis::Moved(axis, offset) => Axis::Moved(own(axis), offset),
         other => other,
     };
+    let stretch = |stretch: Stretch| {
+        let along = stretch.along.filter(|&axis| !axes.contains(&(axis as usize))).map(own);
+        Stretch { along, ranges: stretch.ranges }
+    };
     let map = |map: EdgeMap| match map {
         EdgeMap::BlockMap { axes } => EdgeMap::BlockMap { axes: axes.into_iter().map(entry).collect() },
+        EdgeMap::Stretches { axes } => EdgeMap::Stretches { axes: axes.into_iter().map(stretch).collect() },
         // Listed by the number of the task, which stays the same.
         other => other,
     };

@@ -4,6 +4,7 @@ use super::convert::{axis_spec, chunk_tuples, chunks, element_type, index, nativ
 use super::kernel::PyKernel;
 use super::layout::PyLayout;
 use super::source::{Added, Blocks};
+use crate::annotate::{self, Asked};
 use crate::error::to_exception;
 use crate::program::{Persisted, ProgramBuilder};
 use numpy::PyReadonlyArray2;
@@ -15,7 +16,7 @@ use raskal_array::normalize::{AxisSpec, normalize};
 use raskal_array::ops::{Binary, Unary};
 use raskal_array::plan::explain::explain;
 use raskal_array::{ArrayError, Expr, Index, Plan, Reduction};
-use raskal_graph::{Axis, Csr};
+use raskal_graph::{Axis, Csr, Token};
 use std::sync::Arc;
 
 /// A lazy n-dimensional array.
@@ -24,6 +25,8 @@ pub(crate) struct ArrayExpr {
     pub(crate) expr: Expr,
     /// Kept blocks of a cluster that the expression reads; a builder adds them first.
     kept: Vec<Arc<Added>>,
+    /// What users asked of the steps that they made inside `annotate` blocks, by the steps' tokens.
+    asked: Vec<(Token, Arc<Py<Asked>>)>,
 }
 
 /// Where the blocks of an operand come from.
@@ -58,7 +61,17 @@ impl BlockSpec {
 }
 
 fn done(expr: raskal_array::error::Result<Expr>, from: &[&ArrayExpr]) -> PyResult<ArrayExpr> {
-    Ok(ArrayExpr { expr: expr.map_err(raise)?, kept: kept(from) })
+    let expr = expr.map_err(raise)?;
+    let mut asked: Vec<(Token, Arc<Py<Asked>>)> = Vec::new();
+    for step in from.iter().flat_map(|expr| &expr.asked) {
+        if !asked.iter().any(|known| known.0 == step.0) {
+            asked.push(step.clone());
+        }
+    }
+    if let Some(here) = Python::attach(annotate::current) {
+        asked.push((expr.token(), Arc::new(here)));
+    }
+    Ok(ArrayExpr { expr, kept: kept(from), asked })
 }
 
 fn kept(from: &[&ArrayExpr]) -> Vec<Arc<Added>> {
@@ -161,7 +174,7 @@ impl ArrayExpr {
         let chunks = chunks(lengths);
         let added = Arc::new(Added::new(name, prefix, chunks.numblocks(), handle.unbind()));
         let expr = Expr::source(added.clone(), chunks, element_type(dtype, size_bytes));
-        Ok(ArrayExpr { expr, kept: vec![added] })
+        Ok(ArrayExpr { kept: vec![added], ..done(Ok(expr), &[])? })
     }
 
     /// A Python callable `f(coordinates, *blocks)` on blocks.
@@ -269,7 +282,14 @@ impl ArrayExpr {
     fn align(args: Vec<Bound<'_, ArrayExpr>>, name: &str) -> PyResult<Vec<ArrayExpr>> {
         let exprs = args.iter().map(|arg| arg.get().expr.clone()).collect();
         let aligned = Expr::align(exprs, name).map_err(raise)?;
-        Ok(aligned.into_iter().zip(&args).map(|(expr, arg)| ArrayExpr { expr, kept: arg.get().kept.clone() }).collect())
+        Ok(aligned
+            .into_iter()
+            .zip(&args)
+            .map(|(expr, arg)| {
+                let arg = arg.get();
+                ArrayExpr { expr, kept: arg.kept.clone(), asked: arg.asked.clone() }
+            })
+            .collect())
     }
 
     /// The chunks of an elementwise operation on aligned operands.
@@ -291,13 +311,17 @@ impl ArrayExpr {
             added.prepare(py, builder)?;
         }
         let plan = Plan::of(&self.expr, &PyLayout).map_err(|failure| to_exception(py, &failure))?;
-        builder.get().edit(py, |builder| {
+        let tasks = builder.get().edit(py, |builder| {
             let layer = plan.add_to(builder)?;
             Ok(match block {
                 Some(block) => vec![builder.graph().task(layer, block)],
                 None => builder.graph().tasks(layer).collect(),
             })
-        })
+        })?;
+        for (token, asked) in &self.asked {
+            builder.get().annotate_named(py, asked.bind(py), &token.to_string())?;
+        }
+        Ok(tasks)
     }
 }
 
