@@ -22,6 +22,7 @@ MODULES = (
     "benchmarks.spilling",
     "benchmarks.cluster",
     "benchmarks.tables",
+    "benchmarks.series",
     "benchmarks.arrays",
     "benchmarks.array_kernels",
     "benchmarks.array_engine",

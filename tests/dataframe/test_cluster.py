@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -52,6 +53,29 @@ def test_pandas_in_tasks_gives_the_same_on_the_cluster(client: Client, df: Any) 
     kept = df.map_partitions(lambda part: part.assign(z=part.y + 1)).persist()
     same(kept.z.sum().compute(), (frame.y + 1).sum())
     same((kept.z - df.y).compute(), (frame.y + 1 - frame.y).rename(None))
+
+
+def test_files_are_written_and_read_by_workers(client: Client, df: Any, tmp_path: Path) -> None:
+    frame = table().drop(columns="c")
+    df.drop(columns="c").to_parquet(tmp_path / "p", partition_on="n")
+    found = dd.read_parquet(tmp_path / "p", filters=[("n", ">", 2)])
+    same(found.y.sum().compute(), frame[frame.n > 2].y.sum())
+    same(found.groupby("k").y.count().compute(), frame[frame.n > 2].groupby("k").y.count())
+    cut = dd.read_parquet(tmp_path / "p", split_row_groups=True)
+    assert len(cut) == len(frame)
+    names = df.to_csv(tmp_path / "c" / "*.csv", index=False)
+    same(dd.read_csv(names).x.sum().compute(), frame.x.sum())
+    assert not [one for one in tmp_path.rglob(".*") if one.is_file()]
+
+
+def test_time_series_give_the_same_on_the_cluster(client: Client, df: Any) -> None:
+    frame = table()
+    lazy, plain = df.reset_index().set_index("when", sorted=True), frame.set_index("when")
+    same(lazy.y.resample("9h").sum().compute(), plain.y.resample("9h").sum())
+    same(lazy.y.rolling("2D").max().compute(), plain.y.rolling("2D").max())
+    same(lazy.x.ffill().compute(), plain.x.ffill())
+    kept = lazy.persist()
+    same(kept.loc["2024-01-03":"2024-01-05"].y.compute(), plain.loc["2024-01-03":"2024-01-05"].y)
 
 
 def test_a_users_exception_names_the_task_on_the_cluster(client: Client, df: Any) -> None:

@@ -145,7 +145,7 @@ def infer(function: Callable[..., Any], args: Any, kwargs: dict[str, Any], name:
     except Exception as error:
         if _is_ours(function) and not any(callable(one) for one in (*args, *kwargs.values())):
             first.__traceback__ = None  # of pandas' inside; what counts is the line that called
-            raise first from None
+            raise _with_nearest(first, args) from None
         raise ValueError(
             f"cannot find what {name} gives: on a sample of two rows it raised {type(first).__name__}: {first}"
             f"{_frame_of(first)}, on empty data {type(error).__name__}: {error}{_frame_of(error)}\n"
@@ -159,6 +159,24 @@ def infer(function: Callable[..., Any], args: Any, kwargs: dict[str, Any], name:
 def _is_ours(function: Any) -> bool:
     module = getattr(function, "__module__", None) or type(function).__module__
     return str(module).startswith("raskal.")
+
+
+def _with_nearest(error: Exception, args: Any) -> Exception:
+    """An error about a label, with the nearest label that there is."""
+    frame = next(iter(args), None)
+    if not isinstance(error, KeyError) or not isinstance(frame, pd.DataFrame):
+        return error
+    text = str(error.args[0])
+    hint = nearest(text.rpartition("[")[2].strip("[]'"), frame.columns)
+    return KeyError(f"{text}\nhint: {hint}")
+
+
+def nearest(label: Any, labels: Any) -> str:
+    """``did you mean ...?``, or what labels there are."""
+    import difflib
+
+    near = difflib.get_close_matches(str(label), [str(one) for one in labels], n=1)
+    return f"did you mean {near[0]!r}?" if near else f"it has {[*labels]}"
 
 
 def _frame_of(error: BaseException) -> str:

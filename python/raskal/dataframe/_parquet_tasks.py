@@ -11,6 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from raskal.dataframe._emulate import nearest
 from raskal.dataframe._parquet_files import Dataset, Groups, key_values
 from raskal.dataframe._reading import Reading
 from raskal.dataframe._storage import address, open_file
@@ -30,11 +31,7 @@ def read(
     if wanted is not None:
         for label in wanted:
             if label not in meta.columns and label not in meta.index.names:
-                import difflib
-
-                near = difflib.get_close_matches(str(label), [str(one) for one in meta.columns], n=1)
-                hint = f"did you mean {near[0]!r}?" if near else f"it has {[*meta.columns]}"
-                raise KeyError(f"column {label!r} does not exist\nhint: {hint}")
+                raise KeyError(f"column {label!r} does not exist\nhint: {nearest(label, meta.columns)}")
         meta = meta[[label for label in wanted if label in meta.columns]]
     divisions = None
     if calculate_divisions and meta.index.nlevels == 1 and reader.levels:

@@ -15,7 +15,7 @@ import pyarrow as pa
 from raskal.dataframe import _methods, _operators
 from raskal.dataframe._blockwise import blockwise
 from raskal.dataframe._convert import plan_names
-from raskal.dataframe._emulate import NO_DEFAULT, emptied, sample
+from raskal.dataframe._emulate import NO_DEFAULT, emptied, nearest, sample
 from raskal.dataframe._methods import MethodCall, Operation
 from raskal.dataframe._ordered import OrderedMethods
 from raskal.dataframe._reading import projected
@@ -127,7 +127,8 @@ class DataFrame(Writing, OrderedMethods, Statistics, FrameCollection):
     def __getattr__(self, name: str) -> Any:
         if not name.startswith("_") and name in self._meta.columns:
             return self[name]
-        raise AttributeError(f"'DataFrame' object has no attribute {name!r}")
+        hint = "" if name.startswith("_") else f"\nhint: of its columns, {nearest(name, self._meta.columns)}"
+        raise AttributeError(f"'DataFrame' object has no attribute {name!r}{hint}")
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name in self._meta.columns:
@@ -145,11 +146,7 @@ class DataFrame(Writing, OrderedMethods, Statistics, FrameCollection):
         """
         if label in self._meta.columns:
             return
-        import difflib
-
-        near = difflib.get_close_matches(str(label), [str(one) for one in self.columns], n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"it has {[*self.columns]}"
-        raise KeyError(f"column {label!r} does not exist\nhint: {hint}")
+        raise KeyError(f"column {label!r} does not exist\nhint: {nearest(label, self.columns)}")
 
     def _plan_name(self, label: Any) -> str:
         """The plan name of a column."""
@@ -333,6 +330,8 @@ class DataFrame(Writing, OrderedMethods, Statistics, FrameCollection):
             raise TypeError("You cannot set both the how and thresh arguments at the same time.")
         labels = list(self.columns) if subset is None else ([subset] if isinstance(subset, str) else list(subset))
         options = {} if how is NO_DEFAULT else {"how": how}
+        for label in labels:
+            self._check_label(label)
         self._meta.dropna(subset=labels, **options)  # pandas' own errors
         if self._frame is None or thresh is not NO_DEFAULT or not labels:
             options = options if thresh is NO_DEFAULT else {"thresh": thresh}

@@ -480,9 +480,6 @@ class DataFrameGroupBy(GroupBy):
         self._collection._check_label(key)
         return self._with(key)
 
-    def __dir__(self) -> list[str]:
-        return [*super().__dir__(), *(label for label in self._collection.columns if isinstance(label, str))]
-
 
 class SeriesGroupBy(GroupBy):
     """Values of a series in groups."""

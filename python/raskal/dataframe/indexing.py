@@ -36,6 +36,9 @@ class Loc:
             if not (isinstance(columns, slice) and columns == slice(None)):
                 if isinstance(columns, FrameCollection):
                     columns = columns.compute()
+                for label in columns if isinstance(columns, list) else [columns]:
+                    if isinstance(label, str):
+                        collection._check_label(label)
                 meta = collection._meta.loc[:, columns]
                 single = isinstance(meta, pd.Series)
                 collection = collection[meta.name if single else list(meta.columns)]
