@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from raskal._contact import VARIABLE
+from raskal.system import workers_and_threads
 
 __all__ = ["main"]
 
@@ -43,7 +44,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--scheduler-file", help="the file that the scheduler wrote: address, certificate and token")
     parser.add_argument("--name", help="a name for people; by default made from host and process")
     parser.add_argument("--host", help="the host under which peers and clients reach this worker")
-    parser.add_argument("--nworkers", type=int, default=1, help="executor processes (default: 1)")
+    parser.add_argument("--nworkers", default="1", help="executor processes: a number, auto, or -1 for all cores")
     parser.add_argument("--nthreads", type=int, help="threads of each (default: the cores, shared among them)")
     parser.add_argument("--native-threads", type=int, help="native tasks at a time (default: as many as Python tasks)")
     parser.add_argument("--memory-limit", type=_bytes, default=0, help="memory budget, such as 4GB (default: none)")
@@ -81,7 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.environ.setdefault(variable, "1")  # executors inherit it: their tasks are what runs in parallel
     from raskal._raskal import run_node
 
-    threads = options.nthreads if options.nthreads is not None else max(1, _cores() // max(1, options.nworkers))
+    workers, threads = _workers_and_threads(options.nworkers, options.nthreads)
     file = options.scheduler_file
     if file is None and options.address is None:
         file = os.environ.get("RASKAL_SCHEDULER_FILE") or None
@@ -96,7 +97,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             scheduler_file=file,
             name=options.name,
             host=options.host if options.interface is None else _host_of(options.interface),
-            executors=options.nworkers,
+            executors=workers,
             threads=threads,
             native_threads=options.native_threads,
             memory_limit=options.memory_limit,
@@ -116,6 +117,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     finally:
         shutil.rmtree(own, ignore_errors=True)
     return 0
+
+
+def _workers_and_threads(workers: str, threads: int | None) -> tuple[int, int]:
+    """Numbers of executor processes and of the threads of each, from what was typed."""
+    if workers == "auto":
+        count, each = workers_and_threads(_cores())
+        return count, threads or each
+    try:
+        count = int(workers)
+    except ValueError:
+        count = 0
+    if count < 0:
+        count = _cores() + 1 + count
+    if count < 1:
+        raise SystemExit(f"raskal worker: --nworkers must be a number, auto, or -1 and below, got {workers!r}")
+    return count, threads or max(1, _cores() // count)
 
 
 def _own_folder(directory: str | None) -> str:

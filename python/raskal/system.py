@@ -10,7 +10,7 @@ import os
 import sys
 from contextlib import suppress
 
-__all__ = ["CPU_COUNT", "cpu_count"]
+__all__ = ["CPU_COUNT", "cpu_count", "workers_and_threads"]
 
 
 def cpu_count() -> int:
@@ -29,6 +29,20 @@ def cpu_count() -> int:
         if limit is not None:
             count = min(count, max(1, math.ceil(limit)))
     return max(1, count)
+
+
+def workers_and_threads(cores: int) -> tuple[int, int]:
+    """How many workers of how many threads share a machine: few threads each, and a factor of the cores.
+
+    Examples
+    --------
+    >>> workers_and_threads(4), workers_and_threads(16)
+    ((4, 1), (4, 4))
+    """
+    if cores <= 4:
+        return cores, 1
+    count = min(part for part in range(1, cores + 1) if cores % part == 0 and part * part >= cores)
+    return count, cores // count
 
 
 def _limit_of_groups() -> float | None:

@@ -22,8 +22,9 @@ from raskal.distributed import (
     Worker,
     get_worker,
 )
-from raskal.distributed.cluster import workers_and_threads
+from raskal.distributed.cluster import find_command
 from raskal.distributed.ssh import ssh_command
+from raskal.system import workers_and_threads
 
 SPEC = {"cls": Worker, "options": {"nthreads": 1}}
 SCHEDULER = {"cls": Scheduler, "options": {"dashboard_address": None}}
@@ -179,7 +180,7 @@ def fake_ssh(tmp_path):
             while words[0].startswith("-"):
                 words = words[1 if words[0] == "-T" else 2:]
             host, *command = words
-            assert host.startswith("host-"), host
+            assert host.startswith(("host-", "127.")), host
             sys.exit(subprocess.call(["sh", "-c", " ".join(command)]))
             """
         )
@@ -201,6 +202,64 @@ def test_a_cluster_over_ssh(fake_ssh, monkeypatch):
         assert client.submit(increment, 1).result(timeout=60) == 2
         assert list(client.nthreads().values()) == [2]
     assert cluster.status == "closed"
+
+
+def test_the_ssh_command_runs_a_cluster_until_its_input_ends(fake_ssh):
+    command = [sys.executable, "-m", "raskal.cli", "ssh", "127.0.0.1", "--scheduler-port", "0", "--nthreads", "1"]
+    command += ["--remote-python", sys.executable, "--ssh-command", fake_ssh["command"], "--end-with-stdin"]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+    ) as process:
+        lines = [process.stdout.readline() for _ in range(3)]
+        address, token = lines[1].split()[-1], lines[2].strip().rpartition("=")[2]
+        with Client(address, token=token, set_as_default=False) as client:
+            assert client.submit(increment, 1).result(timeout=60) == 2
+        process.stdin.close()
+        assert process.wait(timeout=60) == 0
+
+
+def test_a_worker_of_a_name_that_is_taken_is_sent_away():
+    with Scheduler(dashboard_address=None, silence_logs=True) as scheduler:
+        first = Worker(scheduler.contact, nthreads=1, name="only")
+        with first, Client(scheduler.contact, set_as_default=False) as client:
+            client.wait_for_workers(1, timeout=60)
+            second = Worker(scheduler.contact, nthreads=1, name="only", silence_logs=True).start()
+            assert second.process.wait(timeout=60) == 1
+            assert any("the name 'only' is taken by the worker at" in line for line in second.logs)
+            assert len(client.nthreads()) == 1
+
+
+def test_a_scheduler_without_work_ends():
+    with Scheduler(dashboard_address=None, idle_timeout="1s", silence_logs=True) as scheduler:
+        assert scheduler.process.wait(timeout=60) == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["worker", "tls://h:1", "--worker-class", "mine.Worker"], "--preload"),
+        (["worker", "tls://h:1", "--nworkers", "many"], "--nworkers"),
+        (["scheduler", "--protocol", "tcp"], "--insecure"),
+        (["scheduler", "--preload", "x"], "runs no Python"),
+        (["scheduler", "--jupyter"], "runs no Python"),
+        (["config", "get", "no.such.setting"], "no.such.setting"),
+    ],
+)
+def test_commands_say_what_they_do_not_do(words, said):
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "PATH": os.path.dirname(sys.executable)}
+    ended = subprocess.run([find_command(), *words], capture_output=True, text=True, env=environment, timeout=60)
+    assert ended.returncode != 0 and said in ended.stderr
+
+
+def test_settings_and_versions_are_told():
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "PATH": os.path.dirname(sys.executable)}
+
+    def run(*words):
+        command = [find_command(), *words]
+        return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60, check=True).stdout
+
+    assert "raskal" in run("info", "versions") and "distributed" in run("config", "list")
 
 
 def test_hosts_and_options_of_ssh_are_checked(fake_ssh):

@@ -3,7 +3,7 @@
 //! Invariant: every option does something; what a worker takes is passed on to `raskal.node`, which refuses what it
 //! does not know.
 
-use crate::seconds;
+use crate::{habits, seconds};
 use clap::{Args, Parser};
 use raskal_net::Address;
 use std::num::NonZeroU32;
@@ -101,12 +101,17 @@ pub(crate) struct SchedulerOptions {
     /// A worker that says nothing for so long counts as lost, and its tasks run elsewhere: 30s, 5min.
     #[arg(long, value_name = "TIME", value_parser = seconds::parse, default_value = "30s", help_heading = "Life")]
     pub(crate) worker_timeout: Duration,
+    /// End when there was nothing to do for so long: 10min, 2h.
+    #[arg(long, value_name = "TIME", value_parser = seconds::parse, help_heading = "Life")]
+    pub(crate) idle_timeout: Option<Duration>,
     /// File to write the process's number to.
     #[arg(long, value_name = "PATH", help_heading = "Life")]
     pub(crate) pid_file: Option<PathBuf>,
     /// End when the standard input ends, which it does when the process that started this one is gone.
     #[arg(long, help_heading = "Life")]
     pub(crate) end_with_stdin: bool,
+    #[command(flatten)]
+    pub(crate) habits: habits::Scheduler,
     /// Refused: the scheduler runs no Python.
     #[arg(long, value_name = "MODULE", hide = true)]
     pub(crate) preload: Vec<String>,
@@ -128,9 +133,10 @@ pub(crate) struct WorkerOptions {
     #[arg(value_name = "ADDRESS", required_unless_present = "scheduler_file")]
     pub(crate) address: Option<Address>,
 
-    /// How many Python processes run tasks. One if not given.
-    #[arg(long, value_name = "COUNT", help_heading = "Resources")]
-    pub(crate) nworkers: Option<NonZeroU32>,
+    /// How many Python processes run tasks: a number, "auto" for as many as suit the cores, or one below zero for all
+    /// cores but that many, -1 for all. One if not given.
+    #[arg(long, value_name = "COUNT", allow_negative_numbers = true, help_heading = "Resources")]
+    pub(crate) nworkers: Option<String>,
     /// How many threads each of them has; NumPy and pandas like several, pure Python one. By default the machine's cores,
     /// shared among the processes.
     #[arg(long, value_name = "COUNT", help_heading = "Resources")]
@@ -175,6 +181,8 @@ pub(crate) struct WorkerOptions {
     #[arg(long, value_name = "PATH", conflicts_with = "insecure", help_heading = "Security")]
     pub(crate) tls_ca_file: Option<PathBuf>,
 
+    #[command(flatten)]
+    pub(crate) habits: habits::Worker,
     /// Module or file that the Python processes import before their first task; may be given several times. A function
     /// `raskal_setup(worker, *arguments)` in it is called.
     #[arg(long, value_name = "MODULE", help_heading = "Preparation")]

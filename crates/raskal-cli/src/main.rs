@@ -5,6 +5,7 @@
 //! Invariant: this program links neither Python nor DataFusion.
 
 mod command;
+mod habits;
 mod interface;
 mod python;
 mod scheduler;

@@ -25,6 +25,9 @@ pub(crate) fn run(options: SchedulerOptions) -> Result<(), String> {
              processes import it; Client.register_plugin has hooks for what happens to the cluster"
         ));
     }
+    for line in options.habits.answer(options.security.insecure)? {
+        eprintln!("raskal: {line}");
+    }
     if let Some(path) = &options.pid_file {
         std::fs::write(path, std::process::id().to_string())
             .map_err(|error| format!("--pid-file {}: {error}", path.display()))?;
@@ -52,6 +55,7 @@ fn server_options(options: SchedulerOptions) -> Result<ServerOptions, String> {
         dashboard,
         dashboard_open: insecure,
         worker_timeout: options.worker_timeout,
+        idle_timeout: options.idle_timeout,
         end_with_stdin: options.end_with_stdin,
         on_start: Some(Box::new(|started| {
             // A scheduler whose output nobody reads serves all the same.

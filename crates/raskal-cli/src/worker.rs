@@ -13,6 +13,9 @@ use std::process::Command;
 
 /// Replaces this process by the worker; returns only if that fails.
 pub(crate) fn run(options: WorkerOptions) -> Result<(), String> {
+    for line in options.habits.answer(options.insecure)? {
+        eprintln!("raskal: {line}");
+    }
     let python = python::find(options.python.as_deref());
     let mut command = Command::new(&python);
     if let Some(folder) = &options.local_directory {
@@ -46,7 +49,7 @@ fn arguments(options: WorkerOptions) -> Result<Vec<OsString>, String> {
         }
     };
     let count = |count: std::num::NonZeroU32| count.to_string().into();
-    add("--nworkers", options.nworkers.map(count));
+    add("--nworkers", options.nworkers.map(OsString::from));
     add("--nthreads", options.nthreads.map(count));
     add("--native-threads", options.native_threads.map(count));
     add("--memory-limit", options.memory_limit.map(OsString::from));

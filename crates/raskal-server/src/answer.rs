@@ -2,6 +2,7 @@
 
 use crate::core::Core;
 use raskal_proto::client::{Answer, ClusterInfo, Holding, Question, WorkerInfo};
+use raskal_scheduler::Scheduler;
 use raskal_types::{GraphId, TaskId, WorkerId};
 use std::collections::BTreeMap;
 
@@ -9,7 +10,10 @@ pub(crate) fn answer(core: &Core, question: Question) -> Answer {
     match question {
         Question::WhoHas(tasks) => Answer::WhoHas(tasks.into_iter().map(|task| core.scheduler.holders(task)).collect()),
         Question::HasWhat => Answer::HasWhat(has_what(core)),
-        Question::Backlog => backlog(core),
+        Question::Backlog => {
+            let (unfinished, running) = unfinished(&core.scheduler);
+            Answer::Backlog { unfinished, running }
+        }
         Question::Info => Answer::Info(ClusterInfo {
             addresses: core.addresses.clone(),
             dashboard: core.dashboard.clone(),
@@ -25,14 +29,13 @@ fn info(core: &Core, info: &WorkerInfo) -> WorkerInfo {
     WorkerInfo { assigned: assigned as u32, holds: holds as u32, ..info.clone() }
 }
 
-fn backlog(core: &Core) -> Answer {
-    let graphs: Vec<GraphId> = core.scheduler.graphs().map(|(graph, _)| graph).collect();
-    let (mut unfinished, mut running) = (0, 0);
-    for counts in graphs.into_iter().flat_map(|graph| core.scheduler.counts(graph)) {
-        unfinished += u64::from(counts.needed.saturating_sub(counts.done + counts.failed));
-        running += u64::from(counts.running);
-    }
-    Answer::Backlog { unfinished, running }
+/// Numbers of tasks that have not ended, and of those of them that workers have.
+pub(crate) fn unfinished(scheduler: &Scheduler) -> (u64, u64) {
+    let graphs: Vec<GraphId> = scheduler.graphs().map(|(graph, _)| graph).collect();
+    graphs.into_iter().flat_map(|graph| scheduler.counts(graph)).fold((0, 0), |(unfinished, running), counts| {
+        let left = counts.needed.saturating_sub(counts.done + counts.failed);
+        (unfinished + u64::from(left), running + u64::from(counts.running))
+    })
 }
 
 fn has_what(core: &Core) -> Vec<(WorkerId, Vec<Holding>)> {

@@ -5,6 +5,7 @@
 //! Invariant: nobody else touches the scheduler, and nothing here waits for a peer.
 
 use crate::board::Board;
+use crate::idle::Idle;
 use crate::report::{History, now_us};
 use crate::share::Calls;
 use crate::tables::{Client, Held, Tables, Worker};
@@ -44,11 +45,17 @@ pub(crate) struct Core {
     pub(crate) addresses: Vec<String>,
     pub(crate) dashboard: Option<String>,
     worker_timeout: Duration,
+    idle: Idle,
     out: Vec<Instruction>,
 }
 
 impl Core {
-    pub(crate) fn new(addresses: Vec<Address>, dashboard: Option<String>, worker_timeout: Duration) -> Core {
+    pub(crate) fn new(
+        addresses: Vec<Address>,
+        dashboard: Option<String>,
+        worker_timeout: Duration,
+        idle: Idle,
+    ) -> Core {
         Core {
             scheduler: Scheduler::new(),
             tables: Tables::default(),
@@ -58,6 +65,7 @@ impl Core {
             addresses: addresses.iter().map(ToString::to_string).collect(),
             dashboard,
             worker_timeout,
+            idle,
             out: Vec::new(),
         }
     }
@@ -68,7 +76,11 @@ impl Core {
         loop {
             tokio::select! {
                 count = inbox.recv_many(&mut turn, TURN_LEN) => if count == 0 { return },
-                _ = clock.tick() => self.find_silent_workers(),
+                _ = clock.tick() => {
+                    self.find_silent_workers();
+                    let (idle, scheduler) = (&mut self.idle, &self.scheduler);
+                    idle.look(Instant::now(), || crate::answer::unfinished(scheduler).0 > 0);
+                }
             }
             let started = Instant::now();
             for incoming in turn.drain(..) {
@@ -129,6 +141,15 @@ impl Core {
         sender: Sender<ToWorker>,
     ) {
         info.worker = worker;
+        if let Some(other) = self.namesake(&info) {
+            let reason = format!(
+                "the name '{}' is taken by the worker at {other}\nhint: give each worker a name of its own, or none",
+                info.name
+            );
+            tracing::warn!(%worker, name = info.name, other, "a worker was refused: its name is taken");
+            let _ = sender.push([ToWorker::Welcome { worker }, ToWorker::Retire { reason }]);
+            return;
+        }
         if let (Some(host), Ok(address)) = (&host, info.address.parse::<Address>())
             && let Some((own, port)) = address.host_port()
             && own.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_unspecified())
@@ -161,6 +182,14 @@ impl Core {
         self.tables.workers.insert(worker, entry);
         self.step(Event::WorkerJoined { worker, slots });
         self.announce(&told);
+    }
+
+    /// Where another worker of the same name is. One that comes back from the same process is no other.
+    fn namesake(&self, info: &WorkerInfo) -> Option<String> {
+        let others = self.tables.workers.values().map(|worker| &worker.info);
+        let mut same =
+            others.filter(|other| other.name == info.name && (&other.host, other.pid) != (&info.host, info.pid));
+        same.next().map(|other| other.address.clone())
     }
 
     /// A worker is gone: in order, or for a reason.

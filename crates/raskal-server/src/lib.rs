@@ -9,6 +9,7 @@
 //! - `core`: the task that owns the scheduler; `submit`, `deliver` and `answer` are its parts; `tables` is what it knows
 //!   beside the scheduler: peers, functions, small values, failures.
 //! - `board`: named things that clients share, pure; `share`: it and calls into executors under the core.
+//! - `idle`: ends a scheduler that has nothing to do.
 //! - `report`: what the dashboard shows.
 //!
 //! This process never reads a user's value or function, and links neither Python nor DataFusion.
@@ -18,6 +19,7 @@ mod board;
 mod connection;
 mod core;
 mod deliver;
+mod idle;
 pub mod options;
 mod report;
 pub mod run;

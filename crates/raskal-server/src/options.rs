@@ -20,6 +20,8 @@ pub struct ServerOptions {
     pub dashboard_open: bool,
     /// A worker that is silent for so long counts as lost.
     pub worker_timeout: Duration,
+    /// End when there was nothing to do for so long.
+    pub idle_timeout: Option<Duration>,
     /// End when the standard input ends: the process that started this one is gone.
     pub end_with_stdin: bool,
     /// Called once, when everything listens.
@@ -38,6 +40,7 @@ impl Default for ServerOptions {
             dashboard: Some(SocketAddr::from(([127, 0, 0, 1], 8787))),
             dashboard_open: false,
             worker_timeout: Duration::from_secs(30),
+            idle_timeout: None,
             end_with_stdin: false,
             on_start: None,
         }

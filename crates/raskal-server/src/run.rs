@@ -4,6 +4,7 @@
 
 use crate::connection::{self, Door};
 use crate::core::Core;
+use crate::idle::Idle;
 use crate::options::{ServerOptions, Started};
 use crate::report::Reports;
 use raskal_dashboard::{Access, AccessError};
@@ -106,12 +107,17 @@ pub async fn serve(options: ServerOptions, shutdown: impl Future<Output = ()>) -
     for listener in listeners {
         tokio::spawn(connection::accept(listener, door.clone()));
     }
-    let core = Core::new(addresses.clone(), dashboard.clone(), options.worker_timeout);
+    let enough = Arc::new(tokio::sync::Notify::new());
+    let idle = Idle::new(options.idle_timeout, enough.clone());
+    let core = Core::new(addresses.clone(), dashboard.clone(), options.worker_timeout, idle);
     let core = tokio::spawn(core.run(outgoing));
     if let Some(on_start) = options.on_start {
         on_start(&Started { addresses, scheduler_file: path.clone(), dashboard });
     }
-    shutdown.await;
+    tokio::select! {
+        () = shutdown => {}
+        () = enough.notified() => {}
+    }
     core.abort();
     drop(stop);
     SchedulerFile::remove_own(&path);

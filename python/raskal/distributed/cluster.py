@@ -10,7 +10,7 @@ from typing import Any
 
 from raskal.distributed.processes import Scheduler, Worker, find_command
 from raskal.distributed.spec import SpecCluster
-from raskal.system import cpu_count
+from raskal.system import cpu_count, workers_and_threads
 
 __all__ = ["LocalCluster", "find_command"]
 
@@ -23,14 +23,6 @@ _CLASSES = {
     "dask.distributed.worker",
     "dask.distributed.nanny",
 }
-
-
-def workers_and_threads(cores: int) -> tuple[int, int]:
-    """How many workers of how many threads share a machine: few threads each, and a factor of the cores."""
-    if cores <= 4:
-        return cores, 1
-    count = min(part for part in range(1, cores + 1) if cores % part == 0 and part * part >= cores)
-    return count, cores // count
 
 
 class LocalCluster(SpecCluster):

@@ -8,6 +8,7 @@ a command line; certificates are made by the processes themselves, and trusted b
 from __future__ import annotations
 
 import argparse
+import os
 import secrets
 import shlex
 import socket
@@ -43,7 +44,9 @@ def ssh_command(host: str, options: Mapping[str, Any] | None) -> list[str]:
     command += ["-T", "-o", "BatchMode=yes", *given.pop("options", ())]
     if "known_hosts" in given:
         known = given.pop("known_hosts")
-        command += ["-o", "StrictHostKeyChecking=no" if known is None else f"UserKnownHostsFile={known}"]
+        # Whatever host it is, and nothing is written down of it.
+        command += ["-o", f"UserKnownHostsFile={known or os.devnull}"]
+        command += ["-o", "StrictHostKeyChecking=no"] if known is None else []
     for name, value in given.items():
         if name not in _CONNECT:
             raise ValueError(
