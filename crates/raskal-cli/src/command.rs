@@ -133,8 +133,8 @@ pub(crate) struct WorkerOptions {
     #[arg(value_name = "ADDRESS", required_unless_present = "scheduler_file")]
     pub(crate) address: Option<Address>,
 
-    /// How many Python processes run tasks: a number, "auto" for as many as suit the cores, or one below zero for all
-    /// cores but that many, -1 for all. One if not given.
+    /// How many Python processes run tasks: a number, auto for as many as suit the cores, -1 for all cores, -2 for all but
+    /// one. One if not given.
     #[arg(long, value_name = "COUNT", allow_negative_numbers = true, help_heading = "Resources")]
     pub(crate) nworkers: Option<String>,
     /// How many threads each of them has; NumPy and pandas like several, pure Python one. By default the machine's cores,
