@@ -8,6 +8,7 @@ from helpers import same
 
 import raskal
 import raskal.array as da
+from raskal.array.host import Task
 
 A = np.arange(24.0).reshape(4, 6)
 
@@ -195,3 +196,11 @@ def test_functions_run_on_the_workers_of_a_cluster():
         np.testing.assert_array_equal(kept[kept > 5].persist().sum().compute(), (A + 1)[A + 1 > 5].sum())
         q, r = da.linalg.qr(x.rechunk((2, -1)))
         np.testing.assert_allclose((q @ r).compute(), A, atol=1e-12)
+
+
+def test_a_small_view_of_a_block_does_not_keep_the_block():
+    """The last elements of blocks, which `cumsum` adds up, held every block in memory, counted as a few bytes each."""
+    last = Task(lambda coordinates, block: block[-1:])((0,), np.zeros(100_000))
+    assert last.base is None
+    whole = np.zeros(10)
+    assert Task(lambda coordinates, block: block[1:])((0,), whole).base is whole

@@ -56,6 +56,12 @@ def dtype_of(name: str) -> np.dtype[Any]:
     return np.dtype(name)
 
 
+def _keeps_more(result: np.ndarray[Any, Any]) -> bool:
+    """Whether an array is a small view that keeps a large one in memory, which nobody would count."""
+    base = result.base
+    return isinstance(base, np.ndarray) and base.nbytes > 2 * result.nbytes + 4096
+
+
 class Task:
     """What a task calls: a function, whose result becomes an array that native kernels can read in place."""
 
@@ -66,7 +72,7 @@ class Task:
         """Call the function with the block's place and its operands' blocks."""
         result = self.function(coordinates, *blocks)
         if type(result) is np.ndarray:
-            return result if result.flags.c_contiguous else np.array(result, order="C")
+            return result if result.flags.c_contiguous and not _keeps_more(result) else np.array(result, order="C")
         return np.asarray(result) if isinstance(result, (np.generic, int, float, complex)) else result
 
 
