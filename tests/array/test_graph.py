@@ -76,3 +76,15 @@ def test_points_are_looked_up_at_lazy_integers_in_a_vector_of_one_block():
         da.from_array(vector, chunks=1).vindex[da.from_array(index, chunks=2)]
     with pytest.raises(IndexError, match="truth values"):
         da.from_array(vector, chunks=1).vindex[[True, False, True]]
+
+
+def test_names_that_only_dask_has_say_what_to_use_instead():
+    with pytest.raises(AttributeError, match="hint: use blockwise"):
+        da.atop  # noqa: B018
+    with pytest.raises(AttributeError, match="did you mean 'concatenate'"):
+        da.concatenat  # noqa: B018
+    with pytest.raises(AttributeError, match="pad"):
+        da.overlap.periodic  # noqa: B018
+    assert not hasattr(da, "nothing_like_it")
+    with pytest.raises(NotImplementedError, match=r"from_array\(tiledb.open"):
+        da.from_tiledb("folder")

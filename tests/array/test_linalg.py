@@ -151,3 +151,33 @@ def test_few_rows_of_unknown_number_are_decomposed():
     np.testing.assert_allclose(q.compute() @ r.compute(), kept, atol=1e-12)
     u, s, v = da.linalg.tsqr(some, compute_svd=True)
     np.testing.assert_allclose((u.compute() * s.compute()) @ v.compute(), kept, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["det", "slogdet", "eigh", "eigvalsh", "matrix_rank", "pinv"])
+def test_functions_of_whole_matrices_are_numpys_for_each_of_a_stack(name):
+    x = np.random.default_rng(2).random((3, 4, 4))
+    x = x + x.transpose(0, 2, 1)
+    found = getattr(da.linalg, name)(da.from_array(x, chunks=(2, 3, 2)))
+    expected = getattr(np.linalg, name)(x)
+    pairs = zip(found, expected, strict=True) if isinstance(expected, tuple) else [(found, expected)]
+    for own, other in pairs:
+        same(own, other, rtol=1e-8, atol=1e-8)
+
+
+def test_powers_values_and_norms_are_numpys():
+    x = np.random.default_rng(2).random((4, 4)) + np.eye(4)
+    lazy = da.from_array(x, chunks=(2, 4))
+    for n in (0, 1, 2, 5):
+        same(da.linalg.matrix_power(lazy, n), np.linalg.matrix_power(x, n), rtol=1e-9)
+    same(da.linalg.svdvals(lazy), np.linalg.svdvals(x), rtol=1e-9)
+    same(da.linalg.matrix_norm(lazy), np.linalg.matrix_norm(x), rtol=1e-9)
+    stack = np.random.default_rng(2).random((2, 3, 4))
+    for axis, keepdims in [(None, False), (1, True), ((0, 2), True), ((0, 2), False)]:
+        found = da.linalg.vector_norm(da.from_array(stack, chunks=2), axis=axis, keepdims=keepdims)
+        same(found, np.linalg.vector_norm(stack, axis=axis, keepdims=keepdims), rtol=1e-9)
+    with pytest.raises(ValueError, match="two axes"):
+        da.linalg.det(da.ones(3))
+
+
+def test_another_library_takes_the_array_through_dlpack():
+    np.testing.assert_array_equal(np.from_dlpack(da.arange(5, chunks=2) + 1), np.arange(5) + 1)

@@ -219,3 +219,15 @@ def test_blocks_of_another_library_stay_what_they_are():
     assert type((x + 1).compute()) is Tagged
     assert type(x[1].compute()) is Tagged
     np.testing.assert_array_equal((x + 1).compute(), A + 1)
+
+
+def test_the_namespace_says_what_it_can_do(x):
+    namespace = x.__array_namespace__()
+    info = namespace.__array_namespace_info__()
+    assert info.default_dtypes()["real floating"] == namespace.ones(1).dtype
+    assert info.devices() == [x.device]
+    linalg = (
+        "cholesky det diagonal eigh eigvalsh inv matmul matrix_norm matrix_power matrix_rank matrix_transpose outer "
+        "pinv qr slogdet solve svd svdvals tensordot trace vecdot vector_norm"
+    )
+    assert [name for name in linalg.split() if not hasattr(namespace.linalg, name)] == []

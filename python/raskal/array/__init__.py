@@ -6,6 +6,8 @@ Start at `Array` and the functions that make one: `from_array`, `ones`, `arange`
 
 from __future__ import annotations
 
+from typing import Any
+
 from numpy import (
     bool_ as bool,
 )
@@ -124,6 +126,7 @@ from raskal.array.shape import (
 )
 from raskal.array.standard import *  # noqa: F403
 from raskal.array.standard import __all__ as _standard
+from raskal.array.standard import __array_namespace_info__ as __array_namespace_info__
 from raskal.array.storage import (
     from_npy_stack,
     from_tiledb,
@@ -313,3 +316,10 @@ __all__ = [
     *_standard,
     *_ufuncs,
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Say what to use instead of what Dask has and this module has not."""
+    from raskal.array.elsewhere import missing
+
+    raise missing(__name__, name, __all__)

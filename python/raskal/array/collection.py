@@ -337,6 +337,14 @@ class Array(NDArrayOperatorsMixin, Collection):
 
         return module
 
+    def __dlpack__(self, **kwargs: Any) -> Any:
+        """The computed array for another library."""
+        return np.asarray(self.compute()).__dlpack__(**kwargs)
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        """Where the computed array will be: in the memory of processors."""
+        return np.empty(0).__dlpack_device__()
+
     def __bool__(self) -> bool:
         if self.size > 1:
             raise ValueError(

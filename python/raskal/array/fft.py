@@ -198,3 +198,10 @@ def ifftshift(x: Any, axes: Any = None) -> Array:
 
 
 __all__ = [*_KINDS, "fft_wrap", "fftfreq", "fftshift", "ifftshift", "rfftfreq"]
+
+
+def __getattr__(name: str) -> Any:
+    """Say what to use instead of what Dask has and this module has not."""
+    from raskal.array.elsewhere import missing
+
+    raise missing(__name__, name, __all__)

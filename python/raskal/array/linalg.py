@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from raskal.array.collection import Array
+from raskal.array.contraction import matmul, tensordot
 from raskal.array.creation import asarray, eye, zeros
 from raskal.array.decompose import (
     _float,
@@ -26,10 +27,25 @@ from raskal.array.decompose import (
     svd_flip,
     tsqr,
 )
+from raskal.array.diagonal import diagonal, trace
 from raskal.array.host import bounds, on_blocks
 from raskal.array.join import block as joined
 from raskal.array.join import concatenate
+from raskal.array.matrices import (
+    det,
+    eigh,
+    eigvalsh,
+    matrix_norm,
+    matrix_power,
+    matrix_rank,
+    pinv,
+    slogdet,
+    svdvals,
+    vector_norm,
+)
 from raskal.array.norms import norm
+from raskal.array.products import outer
+from raskal.array.standard import matrix_transpose, vecdot
 
 
 def _square_blocks(a: Any, what: str) -> tuple[Array, list[int]]:
@@ -292,6 +308,8 @@ def _rank(r: Any) -> Any:
 
 
 __all__ = [
-    "cholesky", "compression_level", "compression_matrix", "inv", "lstsq", "lu", "norm", "qr", "sfqr", "solve",
-    "solve_triangular", "svd", "svd_compressed", "svd_flip", "tsqr",
+    "cholesky", "compression_level", "compression_matrix", "det", "diagonal", "eigh", "eigvalsh", "inv", "lstsq", "lu",
+    "matmul", "matrix_norm", "matrix_power", "matrix_rank", "matrix_transpose", "norm", "outer", "pinv", "qr", "sfqr",
+    "slogdet", "solve", "solve_triangular", "svd", "svd_compressed", "svd_flip", "svdvals", "tensordot", "trace",
+    "tsqr", "vecdot", "vector_norm",
 ]  # fmt: skip

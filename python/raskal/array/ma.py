@@ -287,3 +287,10 @@ def _like(value: int, name: str) -> Callable[..., Array]:
 
 
 ones_like, zeros_like, empty_like = _like(1, "ones_like"), _like(0, "zeros_like"), _like(0, "empty_like")
+
+
+def __getattr__(name: str) -> Any:
+    """Say what to use instead of what Dask has and this module has not."""
+    from raskal.array.elsewhere import missing
+
+    raise missing(__name__, name, list(globals()))

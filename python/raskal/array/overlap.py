@@ -371,3 +371,10 @@ __all__ = [
     "coerce_boundary", "coerce_depth", "ensure_minimum_chunksize", "map_overlap", "overlap", "push",
     "sliding_window_view", "trim_internal", "trim_overlap",
 ]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    """Say what to use instead of what Dask has and this module has not."""
+    from raskal.array.elsewhere import missing
+
+    raise missing(__name__, name, __all__)

@@ -46,6 +46,11 @@ def astype(x: Any, dtype: Any, /, *, copy: bool = True, device: Any = None) -> A
     return asarray(x).astype(dtype)
 
 
+def __array_namespace_info__() -> Any:
+    """What the namespace can do, as the array API standard asks: types, devices and capabilities are NumPy's."""
+    return np.__array_namespace_info__()
+
+
 def matrix_transpose(x: Any, /) -> Array:
     """The last two axes exchanged.
 
