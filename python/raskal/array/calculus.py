@@ -239,6 +239,7 @@ def cov(
     if x.dtype.kind in "iub":
         x = x.astype(float)
     x = x - x.mean(axis=1, keepdims=True)
+    x._require_known("cov")
     ddof = (0 if bias else 1) if ddof is None else ddof
     divisor = float(max(x.shape[1] - ddof, 0))
     return ((x @ x.T.conj()) / divisor).squeeze()

@@ -13,7 +13,7 @@ import numpy as np
 from raskal._raskal import ArrayExpr, NoKernel
 from raskal.array.collection import Array
 from raskal.array.creation import asarray
-from raskal.array.host import dtype_spec, user_line
+from raskal.array.host import common_lengths, dtype_spec, user_line
 from raskal.array.opaque import same_block
 from raskal.array.shape import atleast_1d, atleast_2d, atleast_3d, expand_dims, normalize_axis
 
@@ -71,6 +71,7 @@ def _opaque(arrays: list[Array], axis: int, trust: bool) -> Array:
             f"{[array.shape for array in arrays]}\nhint: pass allow_unknown_chunksizes=True if they are alike, or "
             "call compute_chunk_sizes() first"
         )
+    arrays = _aligned(arrays, axis, unknown)
     kinds = [array._kind for array in arrays if array._kind is not None]
     opaque = bool(unknown) or bool(kinds)
     arrays = [array if array._opaque or not opaque else _as_opaque(array) for array in arrays]
@@ -78,6 +79,20 @@ def _opaque(arrays: list[Array], axis: int, trust: bool) -> Array:
         arrays = [_as_opaque(array) for array in arrays]
     expr = ArrayExpr.concatenate([array._expr for array in arrays], axis)
     return Array._of(expr, unknown, kinds[0] if kinds else None)
+
+
+def _aligned(arrays: list[Array], axis: int, unknown: frozenset[int]) -> list[Array]:
+    """The arrays in common blocks along axes of known lengths; the engine only cuts blocks whose shapes it knows."""
+    common = {}
+    for along in range(arrays[0].ndim):
+        if along == axis or along in unknown:
+            continue
+        if len({array.shape[along] for array in arrays}) > 1:
+            shapes = [array.shape for array in arrays]
+            raise ValueError(f"cannot concatenate shapes {shapes} along axis {axis}: axis {along} differs")
+        common[along] = common_lengths([array.chunks[along] for array in arrays])
+    wanted = [{along: own for along, own in common.items() if array.chunks[along] != own} for array in arrays]
+    return [array.rechunk(own) if own else array for array, own in zip(arrays, wanted, strict=True)]
 
 
 def _as_opaque(array: Array) -> Array:

@@ -292,7 +292,10 @@ def moment(
         return written((zeros if order else ones)(tuple(shape), dtype=dtype, chunks=tuple(lengths)), out)
     away = a.astype(dtype) - mean(a, axes, dtype, True, split_every)
     total = sum(away**order, axes, dtype, keepdims, split_every)
-    return written(total / (elements(a, axes) - ddof), out)
+    count: Any = elements(a, axes)
+    if count != count:
+        count = tree("count", a, _count, _add, _add, axes, keepdims, np.int64, split_every, "unknown lengths")
+    return written(total / (count - ddof), out)
 
 
 def ptp(a: Any, axis: Any = None) -> Array:

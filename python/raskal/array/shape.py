@@ -35,11 +35,28 @@ def gather(x: Array, chosen: dict[int, np.ndarray[Any, Any]], lengths: dict[int,
     """
     if not chosen:
         return x
+    if x._by_hand:
+        return _gathered(x, chosen, lengths)
     axes: list[Any] = [None] * x.ndim
     for axis, own in chosen.items():
         rows = np.ascontiguousarray(own if own.ndim == 2 else own.reshape(-1, 1), np.int64)
         axes[axis] = (rows.reshape(-1, 3) if not rows.size else rows, [int(length) for length in lengths[axis]])
     return x._same_kind(x._expr.take(axes))
+
+
+def _gathered(x: Array, chosen: dict[int, np.ndarray[Any, Any]], lengths: dict[int, Any]) -> Array:
+    """As `gather`, of blocks that native copies do not know, axis by axis."""
+    from raskal.array.opaque import gathered
+
+    for axis, own in chosen.items():
+        if axis in x._unknown:
+            raise ValueError(
+                f"axis {axis} of unknown length can't be rearranged, the shape is {x.shape}\n"
+                "hint: call compute_chunk_sizes() first, which computes it"
+            )
+        runs = own if own.ndim == 2 else np.stack([own, np.ones_like(own), np.ones_like(own)], axis=1)
+        x = gathered(x, axis, runs.astype(np.int64), [int(length) for length in lengths[axis]])
+    return x
 
 
 def expand_dims(a: Any, axis: Any) -> Array:
