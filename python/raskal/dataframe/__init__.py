@@ -19,6 +19,7 @@ from raskal.dataframe.json import read_json, to_json
 from raskal.dataframe.lakes import read_deltalake, read_iceberg, to_deltalake, to_iceberg
 from raskal.dataframe.memory import from_dict, from_pandas
 from raskal.dataframe.merge import merge, merge_asof
+from raskal.dataframe.nested import ListAccessor, StructAccessor
 from raskal.dataframe.orc import read_orc, to_orc
 from raskal.dataframe.overlap import map_overlap
 from raskal.dataframe.parquet import read_parquet, to_parquet
@@ -34,8 +35,10 @@ __all__ = [
     "Aggregation",
     "DataFrame",
     "Index",
+    "ListAccessor",
     "Scalar",
     "Series",
+    "StructAccessor",
     "assert_eq",
     "compute",
     "concat",

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from raskal._dispatch import Dispatch
+
 NO_DEFAULT: Any = type(
     "NoDefault", (), {"__repr__": lambda self: "<inferred>", "__reduce__": lambda self: "NO_DEFAULT"}
 )()
@@ -96,8 +98,14 @@ def sample_index(index: pd.Index) -> pd.Index:
     return pd.Index(_values(index.dtype), name=index.name)
 
 
+make_array_nonempty = Dispatch("make_array_nonempty")
+make_scalar = Dispatch("make_scalar")
+
+
 def _values(dtype: Any) -> Any:
     """Two values of a dtype, equal ones, so that they form a group."""
+    if make_array_nonempty.registered(type(dtype)):
+        return make_array_nonempty(dtype)
     if isinstance(dtype, pd.CategoricalDtype):
         categories = dtype.categories
         if categories is None or len(categories) == 0:

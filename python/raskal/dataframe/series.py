@@ -271,7 +271,7 @@ class Series(OrderedMethods, Statistics, FrameCollection):
         return self.to_frame().to_sql(name, uri, **kwargs)
 
     def __dir__(self) -> list[Any]:
-        accessors = [name for name in ("str", "dt", "cat") if not hasattr(self._meta, name)]
+        accessors = [name for name in ("str", "dt", "cat", "list", "struct") if not hasattr(self._meta, name)]
         return [name for name in super().__dir__() if name not in accessors]
 
     def __contains__(self, label: Any) -> bool:
