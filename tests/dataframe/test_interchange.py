@@ -57,6 +57,19 @@ def test_narwhals_takes_a_dataframe() -> None:
     assert found.select(narwhals.col("n").sum()).item() == frame.n.sum()
 
 
+def test_dataframes_of_dask_come_in() -> None:
+    dask = pytest.importorskip("dask.dataframe")
+    frame = plain()
+    theirs = dask.from_pandas(frame, npartitions=3)
+    for case in (lambda df: df, lambda df: df[df.n > 2].x, lambda df: df.assign(z=df.n * 2)[["z", "k"]]):
+        found = dd.from_dask_dataframe(case(theirs))
+        assert found.divisions == (0, 20, 40, 59)
+        same(found.compute(), case(frame), check_dtype=False)
+    same(dd.from_dask_dataframe(theirs).groupby("k").n.sum().compute(), frame.groupby("k").n.sum(), check_dtype=False)
+    with pytest.raises(TypeError, match="of Dask"):
+        dd.from_dask_dataframe(frame)
+
+
 def test_the_interchange_protocol_gives_columns() -> None:
     frame = plain()[["n", "x"]]
     with warnings.catch_warnings():

@@ -13,7 +13,7 @@ from raskal.dataframe.concatenate import concat
 from raskal.dataframe.convert import isna, to_datetime, to_numeric, to_timedelta
 from raskal.dataframe.csv import read_csv, read_fwf, read_table, to_csv
 from raskal.dataframe.frame import DataFrame
-from raskal.dataframe.from_map import from_delayed, from_graph, from_map, get_collection_type
+from raskal.dataframe.from_map import from_dask_dataframe, from_delayed, from_graph, from_map, get_collection_type
 from raskal.dataframe.hdf import read_hdf, to_hdf
 from raskal.dataframe.json import read_json, to_json
 from raskal.dataframe.lakes import read_deltalake, read_iceberg, to_deltalake, to_iceberg
@@ -45,6 +45,7 @@ __all__ = [
     "from_array",
     "from_arrow",
     "from_dask_array",
+    "from_dask_dataframe",
     "from_delayed",
     "from_dict",
     "from_graph",

@@ -201,3 +201,26 @@ def get_collection_type(arg: Any, *args: Any, **kwargs: Any) -> Any:
 
     kinds = [(pd.DataFrame, DataFrame), (pd.Series, Series), (pd.Index, Index)]
     return next((kind for parent, kind in kinds if isinstance(arg, parent)), Scalar)
+
+
+def from_dask_dataframe(df: Any) -> Any:
+    """A dataframe of Dask's, its partitions made here by the tasks that Dask would run.
+
+    Parameters
+    ----------
+    df : dask.dataframe.DataFrame or Series
+
+    Returns
+    -------
+    DataFrame or Series
+        Of the same divisions.
+
+    Raises
+    ------
+    TypeError
+        If `df` is no dataframe of Dask.
+    """
+    if not hasattr(df, "__dask_graph__") or not hasattr(df, "_meta"):
+        raise TypeError(f"from_dask_dataframe got a {type(df).__name__}, expected a dataframe or series of Dask")
+    ready = df.optimize() if hasattr(df, "optimize") else df
+    return from_graph(ready.__dask_graph__(), ready._meta, ready.divisions, ready.__dask_keys__(), "from-dask")
