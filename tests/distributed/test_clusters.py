@@ -105,6 +105,22 @@ def test_a_scheduler_that_does_not_start_says_why():
         LocalCluster(n_workers=0, host="192.0.2.1", dashboard_address=None, silence_logs=True)
 
 
+def test_a_dashboard_whose_port_was_just_taken_goes_to_another():
+    """Two schedulers that start at the same moment find the same port free."""
+
+    class Unlucky(Scheduler):
+        tries = 0
+
+        def command(self):
+            self.tries += 1
+            if self.tries == 1:
+                return ["sh", "-c", "echo cannot open the dashboard at 127.0.0.1:8787 >&2; exit 1"]
+            return super().command()
+
+    with Unlucky(dashboard_address=":8787", silence_logs=True) as scheduler:
+        assert scheduler.tries == 2 and scheduler.dashboard_link
+
+
 def test_a_worker_prepares_its_processes(tmp_path):
     (tmp_path / "prepared.py").write_text(
         textwrap.dedent(

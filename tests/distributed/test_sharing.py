@@ -104,6 +104,18 @@ def test_what_tasks_print_is_printed_here(client, monkeypatch):
     sink.wait_for("answer: 42!\n")
 
 
+def test_tasks_do_not_print_what_others_say(client):
+    """The client of an executor process must not write to the worker's output what tasks elsewhere print."""
+
+    def listens():
+        from raskal.distributed import get_client
+
+        return "print" in get_client()._desk._handlers
+
+    assert client.submit(listens, pure=False).result() is False
+    assert "print" in client._desk._handlers
+
+
 def test_what_tasks_warn_of_is_warned_of_here(client):
     heard: queue.Queue = queue.Queue()
     client._desk.listen("warn", lambda _, data: heard.put(data))

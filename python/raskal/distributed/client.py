@@ -37,6 +37,7 @@ from raskal.distributed.security import Security, contact_of
 from raskal.distributed.sharing import SharingMethods
 from raskal.distributed.spec import SpecCluster
 from raskal.distributed.submission import SubmissionMethods
+from raskal.distributed.worker import executor_client, is_executor
 
 __all__ = ["Client", "client_of", "default_client", "ensure_default_client", "get_client"]
 
@@ -181,7 +182,9 @@ class Client(SubmissionMethods, ResultMethods, SharingMethods, CallMethods, Inve
         self._desk = Desk(self._client)
         self._closed = False
         self._started = True
-        events.attend(self)
+        if not is_executor():
+            # Tasks' own clients would print to the worker's output what tasks of other workers say.
+            events.attend(self)
         if self._is_default:
             self._before = base.set_default_client(self)
 
@@ -432,8 +435,6 @@ def ensure_default_client(client: Client) -> None:
 
 def client_of(address: str) -> Client:
     """The client of this process that is connected to a scheduler; a new one if there is none."""
-    from raskal.distributed.worker import executor_client, is_executor
-
     for reference in reversed(_clients):
         client = reference()
         if client is not None and client.status == "running" and client._client.address == address:
@@ -462,8 +463,6 @@ def get_client(address: str | None = None, timeout: Any = None, resolve_address:
     ValueError
         If there is no client and no address.
     """
-    from raskal.distributed.worker import executor_client, is_executor
-
     if address is None:
         current = base.default_client()
         if isinstance(current, Client) and current.status != "closed":

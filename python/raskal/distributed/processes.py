@@ -31,6 +31,9 @@ Self = TypeVar("Self", bound="ClusterProcess")
 
 _LOG_LINES = 1000
 
+# Dask's place for a dashboard, for which the next free port will do.
+_USUAL = (":8787", "8787")
+
 
 def find_command() -> str:
     """Find the `raskal` command.
@@ -86,6 +89,7 @@ class ClusterProcess:
         self.log_level = "warn"
         self.environment: dict[str, str] = {}
         self._finalizer: Any = None
+        self._listener: threading.Thread | None = None
 
     # ---- what kinds differ in
 
@@ -143,9 +147,10 @@ class ClusterProcess:
             assert self.process.stdin is not None
             self.process.stdin.write(first)
             self.process.stdin.flush()
-        threading.Thread(
+        self._listener = threading.Thread(
             target=_echo, args=(self.process.stderr, self.logs, self.quiet), name="raskal-log", daemon=True
-        ).start()
+        )
+        self._listener.start()
 
     def first_line(self) -> bytes:
         """The first line that it prints; empty if it ends instead."""
@@ -155,7 +160,9 @@ class ClusterProcess:
         return line
 
     def last_words(self) -> str:
-        """The end of what it wrote to its standard error."""
+        """The end of what it wrote to its standard error, once it has ended."""
+        if self._listener is not None:
+            self._listener.join(timeout=1)
         words = list(self.logs)[-10:]
         return ":\n" + "\n".join(words) if words else ""
 
@@ -319,11 +326,22 @@ class Scheduler(ClusterProcess):
         ]
         if self.dashboard is None:
             command.append("--no-dashboard")
-        elif self.dashboard not in (":8787", "8787"):
+        elif self.dashboard not in _USUAL:
             command += ["--dashboard-address", self.dashboard]
         if self.security is not None:
             command += self.security.options("scheduler")
         return [*command, *self.options, "--end-with-stdin"]
+
+    def start(self) -> Scheduler:
+        """Start the process, and wait until it listens."""
+        try:
+            return super().start()
+        except RuntimeError:
+            if self.dashboard not in _USUAL or "cannot open the dashboard" not in self.last_words():
+                raise
+            # Another scheduler took the port that was free a moment ago.
+            self.dashboard, self.process = ":0", None
+            return super().start()
 
     def output(self) -> int | None:
         """A pipe: it prints where it listens."""
