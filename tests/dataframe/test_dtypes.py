@@ -92,3 +92,13 @@ def test_dtypes_beyond_numpys_give_what_pandas_gives(name: str) -> None:
             assert np.isclose(found, expected)
         else:
             same(found, expected)
+
+
+@pytest.mark.parametrize("how", ["mean", "sum", "count", "first", "max"])
+@pytest.mark.parametrize("values", ["i", ["i", "a"]])
+def test_pivots_have_pandas_columns_and_dtypes(how: str, values: Any) -> None:
+    frame = table().astype({"i": "float64", "a": "int64"})
+    expected = pd.pivot_table(frame, index="s", columns="c", values=values, aggfunc=how, observed=False)
+    df = dd.from_pandas(frame, npartitions=3)
+    found = dd.pivot_table(df, index="s", columns="c", values=values, aggfunc=how).compute()
+    pd.testing.assert_frame_equal(found, expected, check_column_type=False)

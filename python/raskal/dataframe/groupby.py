@@ -73,7 +73,7 @@ class GroupBy:
             raise TypeError(f"groupby() got unknown arguments {sorted(kwargs)}")
         if by is None and level is None:
             raise TypeError("You have to supply one of 'by' and 'level'")
-        if isinstance(by, FrameCollection) and by._meta_ndim == 2:
+        if isinstance(by, FrameCollection) and by._meta_ndim == 2 and isinstance(collection._meta, pd.DataFrame):
             table: Any = by
             by = [table[label] for label in table.columns]
         listed = list(by) if isinstance(by, (list, pd.Index)) else [by]
@@ -96,6 +96,8 @@ class GroupBy:
 
     def _check_key(self, key: Any) -> None:
         if isinstance(key, FrameCollection):
+            if key._meta_ndim == 2:
+                raise ValueError("Grouper for a dataframe is not 1-dimensional\nhint: group by a list of its columns")
             return
         meta = self._collection._meta
         if isinstance(key, pd.Grouper) and self._collection.npartitions > 1:

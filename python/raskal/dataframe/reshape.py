@@ -155,11 +155,17 @@ class _Pivot:
         table = part.unstack(self.columns)
         categories = pd.CategoricalIndex(self.dtype.categories, dtype=self.dtype, name=self.columns)
         if isinstance(part, pd.DataFrame):
-            labels = pd.MultiIndex.from_product([part.columns, categories], names=[None, self.columns])
+            values = sorted(part.columns, key=lambda label: (str(type(label)), label))
+            labels = pd.MultiIndex.from_product([values, categories], names=[None, self.columns])
         else:
             labels = categories  # type: ignore[assignment]
         table = table.reindex(columns=labels)
-        return table.fillna(0) if self.aggfunc in ("sum", "count") else table
+        if self.aggfunc not in ("sum", "count"):
+            return table
+        filled = table.fillna(0)
+        if isinstance(part, pd.DataFrame):
+            return filled.astype({label: part[label[0]].dtype for label in labels})
+        return filled.astype(part.dtype)
 
 
 def melt(
