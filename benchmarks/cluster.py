@@ -150,6 +150,85 @@ def ray_latency(size: Size) -> Iterator[Prepared]:
         yield latency(lambda number: ray.get(remote.remote(number, 1)))
 
 
+# --- one list of calls ------------------------------------------------------------------------------------------
+
+
+def mapped(n: int, run: Callable[[list[int]], list[int]]) -> Prepared:
+    """Return the work of a call for each number and of gathering what they return."""
+    numbers = list(range(n))
+    right = [number + 1 for number in numbers]
+    return Prepared(
+        lambda: run(numbers), lambda got: expect(got == right, "a call gave a wrong number"), units=n, processes=others
+    )
+
+
+def increment(number: int) -> int:
+    """Add one."""
+    return number + 1
+
+
+def with_map(started: Callable[[], AbstractContextManager[Any]]) -> Callable[[Size], AbstractContextManager[Prepared]]:
+    """Set up a client that has `map` and `gather`."""
+
+    @contextmanager
+    def setup(size: Size) -> Iterator[Prepared]:
+        with started() as client:
+            # Dask would take a call that it knows for done.
+            yield mapped(count(size, 0.5), lambda numbers: client.gather(client.map(increment, numbers, pure=False)))
+
+    return setup
+
+
+@contextmanager
+def ray_map(size: Size) -> Iterator[Prepared]:
+    """Call a remote function of Ray for each number."""
+    with ray_started() as ray:
+        remote = ray.remote(increment)
+        yield mapped(count(size, 0.5), lambda numbers: ray.get([remote.remote(number) for number in numbers]))
+
+
+# --- from worker to worker --------------------------------------------------------------------------------------
+
+ARRAYS = 8
+
+
+def make(length: int, number: int) -> Any:
+    """Make an array of `length` numbers of 8 bytes."""
+    import numpy
+
+    return numpy.full(length, number, dtype="int64")
+
+
+def look(array: Any) -> int:
+    """Look at both ends of an array."""
+    return int(array[0]) + int(array[-1])
+
+
+def transfer(client: Any, workers: list[str], size: Size) -> Prepared:
+    """Return the work of making arrays on one worker and looking at them on the other."""
+    length = count(size) * 1250 // ARRAYS  # 1 GB in all at full size
+
+    def work() -> list[int]:
+        made = client.map(make, [length] * ARRAYS, range(ARRAYS), workers=workers[:1], pure=False)
+        return client.gather(client.map(look, made, workers=workers[1:], pure=False))
+
+    right = [2 * number for number in range(ARRAYS)]
+    return Prepared(work, lambda got: expect(got == right, "an array came out wrong"), processes=others)
+
+
+def with_two_workers(
+    started: Callable[[], AbstractContextManager[Any]],
+) -> Callable[[Size], AbstractContextManager[Prepared]]:
+    """Set up a client whose tasks can be sent to one worker or the other."""
+
+    @contextmanager
+    def setup(size: Size) -> Iterator[Prepared]:
+        with started() as client:
+            yield transfer(client, sorted(client.scheduler_info()["workers"]), size)
+
+    return setup
+
+
 CASES = [
     Case(
         name=f"cluster-{graph}",
@@ -172,3 +251,19 @@ CASES.append(
         libraries={"raskal": raskal_latency, "Dask": dask_latency, "Ray": ray_latency},
     )
 )
+CASES += [
+    Case(
+        name="map-gather",
+        title="client.map of 50,000 calls, and gather",
+        unit="us per task",
+        libraries={"raskal": with_map(raskal_client), "Dask": with_map(dask_client), "Ray": ray_map},
+        bars={"Dask": 1 / 15},
+    ),
+    Case(
+        name="transfer",
+        title="1 GB of arrays made on one worker and looked at on the other",
+        unit="s",
+        libraries={"raskal": with_two_workers(raskal_client), "Dask": with_two_workers(dask_client)},
+        bars={"Dask": 1 / 3},
+    ),
+]

@@ -147,6 +147,10 @@ class Client:
     def backlog(self) -> tuple[int, int]: ...
     def key_of(self, graph: int, index: int) -> str | None: ...
     def board(self) -> Board: ...
+    def replicate(self, remotes: list[Remote], copies: int = 0, workers: list[str] = ...) -> None: ...
+    def rebalance(self, remotes: list[Remote] = ..., workers: list[str] = ...) -> None: ...
+    def retire(self, workers: list[str], close: bool = True) -> list[dict[str, Any]]: ...
+    def restart(self) -> None: ...
     def close(self) -> None: ...
 
 @final
@@ -234,6 +238,8 @@ def run_node(
     threads: int = 1,
     native_threads: int | None = None,
     memory_limit: int = 0,
+    resources: list[tuple[str, float]] = ...,
+    lifetime: float | None = None,
     connect_timeout: float = 30.0,
     end_with_stdin: bool = False,
     tls_cert: str | None = None,
@@ -242,6 +248,9 @@ def run_node(
     insecure: bool = False,
 ) -> None:
     """Run a node until its scheduler is gone or it is told to end."""
+
+def machine_bytes() -> int:
+    """Memory of the cgroup or machine, in bytes."""
 
 # ---- delayed/ (operators are added by raskal/delayed.py)
 

@@ -52,11 +52,12 @@ def annotate(**annotations: Any) -> Iterator[None]:
     retries : int or callable, optional
         How often a task that raises is run again before its failure counts.
     workers : str or list of str or callable, optional
-        Names or addresses of the workers to run on. Checked and kept, and not acted on yet.
+        Names, addresses or hosts of the only workers of a cluster to run on. Tasks wait until one of them is there.
     allow_other_workers : bool, optional
-        Whether others will do as well. Likewise.
+        Whether others will do while none of those is there.
     resources : dict, optional
-        How much of each of a worker's named resources a task takes. Likewise.
+        How much a task takes of each of a worker's named resources (``raskal worker --resources "GPU=2"``) while it
+        runs. Tasks wait until a worker has that much left.
     **annotations
         Anything else is kept with the tasks.
 
@@ -66,16 +67,13 @@ def annotate(**annotations: Any) -> Iterator[None]:
         If a value is of the wrong kind.
     ValueError
         If `retries` is negative.
-    NotImplementedError
-        If `workers` or `resources` are asked for while there is a current client: raskal's clusters do not place tasks
-        by them yet.
 
     Notes
     -----
-    Threads and processes of this machine and clusters act on `priority` and `retries`. Calls of delayed functions and
-    steps of bags, arrays (``map_blocks``) and dataframes (``map_partitions``) take what is asked where they are made.
-    Native steps, which are planned together, and all others of which nothing was asked then, take what is asked around
-    ``compute`` or ``persist``.
+    Threads and processes of this machine act on `priority` and `retries` alone, clusters on all of it. Calls of delayed
+    functions and steps of bags, arrays (``map_blocks``) and dataframes (``map_partitions``) take what is asked where
+    they are made. Native steps, which are planned together, and all others of which nothing was asked then, take what
+    is asked around ``compute`` or ``persist``.
 
     Source: crates/raskal-graph/src/layer.rs
 
@@ -88,7 +86,6 @@ def annotate(**annotations: Any) -> Iterator[None]:
     1
     """
     asked = ask({**get_annotations(), **annotations})
-    _refuse_on_cluster(annotations)
     token = _current.set(asked)
     annotating(1)
     try:
@@ -96,17 +93,6 @@ def annotate(**annotations: Any) -> Iterator[None]:
     finally:
         annotating(-1)
         _current.reset(token)
-
-
-def _refuse_on_cluster(annotations: Mapping[str, Any]) -> None:
-    from raskal.base import default_client
-
-    asked = [name for name in ("workers", "resources") if annotations.get(name)]
-    if asked and default_client() is not None:
-        raise NotImplementedError(
-            f"raskal's clusters do not place tasks by {' and '.join(asked)} yet\n"
-            "hint: leave that out; priority and retries work"
-        )
 
 
 def ask(annotations: Mapping[str, Any]) -> Asked:
@@ -138,10 +124,10 @@ def _integer(name: str, value: Any) -> int:
 def _workers(value: Any) -> list[str]:
     if value is None:
         return []
-    names = [value] if isinstance(value, str) else value
-    if not isinstance(names, (list, tuple, set, frozenset)) or not all(isinstance(name, str) for name in names):
+    names = [value] if isinstance(value, (str, int)) else value
+    if not isinstance(names, (list, tuple, set, frozenset)) or not all(isinstance(name, (str, int)) for name in names):
         raise TypeError(f"workers must be a name or a list of names, got {value!r}")
-    return sorted(names) if isinstance(names, (set, frozenset)) else list(names)
+    return sorted(map(str, names)) if isinstance(names, (set, frozenset)) else [str(name) for name in names]
 
 
 def read_resources(value: Any) -> list[tuple[str, float]]:

@@ -34,6 +34,34 @@ def _bytes(text: str) -> int:
         raise argparse.ArgumentTypeError(f"{text!r} is not a size: write for example 4GB or 512MiB") from None
 
 
+def _memory_limit(typed: str, threads: int) -> int:
+    """What was typed as a number of bytes."""
+    from raskal._raskal import machine_bytes
+
+    text = typed.strip().lower()
+    if text == "auto":
+        return int(machine_bytes() * min(1.0, threads / _cores()))
+    try:
+        number = float(text)
+    except ValueError:
+        return _bytes(text)
+    return int(number * machine_bytes()) if 0 < number <= 1 else int(number)
+
+
+def _resources(text: str) -> list[tuple[str, float]]:
+    """Amounts such as ``GPU=2 MEM=1e9`` by name; commas will do for blanks."""
+    found = {}
+    for word in text.replace(",", " ").split():
+        name, equals, amount = word.partition("=")
+        try:
+            found[name] = float(amount)
+        except ValueError:
+            equals = ""
+        if not name or not equals or not found[name] >= 0:
+            raise argparse.ArgumentTypeError(f"{word!r} is not an amount of a resource: write for example GPU=2")
+    return sorted(found.items())
+
+
 def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
 
@@ -47,7 +75,18 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--nworkers", default="1", help="executor processes: a number, auto, or -1 for all cores")
     parser.add_argument("--nthreads", type=int, help="threads of each (default: the cores, shared among them)")
     parser.add_argument("--native-threads", type=int, help="native tasks at a time (default: as many as Python tasks)")
-    parser.add_argument("--memory-limit", type=_bytes, default=0, help="memory budget, such as 4GB (default: none)")
+    parser.add_argument(
+        "--memory-limit",
+        default="auto",
+        help="memory for values and processes: a size such as 4GB, a part of the machine's such as 0.5, 0 for none, "
+        "or auto (the default), the machine's memory in proportion to its threads",
+    )
+    parser.add_argument(
+        "--resources", type=_resources, default=[], help='what tasks may ask for, such as "GPU=2 MEM=1e9"'
+    )
+    parser.add_argument(
+        "--lifetime", type=float, help="seconds after which the worker leaves in order (default: never)"
+    )
     parser.add_argument("--death-timeout", type=float, default=30.0, help="seconds to try to reach the scheduler")
     parser.add_argument("--interface", help="the network interface to listen at, in place of --host, such as eth0")
     parser.add_argument("--local-directory", help="folder for temporary files; made if it is missing")
@@ -83,6 +122,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from raskal._raskal import run_node
 
     workers, threads = _workers_and_threads(options.nworkers, options.nthreads)
+    try:
+        memory_limit = _memory_limit(options.memory_limit, workers * threads)
+    except argparse.ArgumentTypeError as error:
+        print(f"raskal worker: --memory-limit: {error}", file=sys.stderr)
+        return 2
     file = options.scheduler_file
     if file is None and options.address is None:
         file = os.environ.get("RASKAL_SCHEDULER_FILE") or None
@@ -100,7 +144,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             executors=workers,
             threads=threads,
             native_threads=options.native_threads,
-            memory_limit=options.memory_limit,
+            memory_limit=memory_limit,
+            resources=options.resources,
+            lifetime=options.lifetime,
             connect_timeout=options.death_timeout,
             end_with_stdin=options.end_with_stdin,
             tls_cert=options.tls_cert,

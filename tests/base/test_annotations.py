@@ -146,19 +146,15 @@ def test_steps_of_arrays_bags_and_dataframes_are_retried_if_that_was_asked_where
     assert [one.calls for one in flaky] == [2, 2, 2]
 
 
-def test_what_a_cluster_does_not_do_yet_is_refused():
-    from raskal.base import set_default_client
-
-    before = set_default_client(object())  # type: ignore[arg-type]
-    try:
-        with pytest.raises(NotImplementedError, match="do not place tasks by workers"), annotate(workers="alice"):
-            pass
-        with annotate(priority=1, retries=1):
-            assert get_annotations() == {"priority": 1, "retries": 1}
-    finally:
-        set_default_client(before)
+def test_whatever_is_asked_of_workers_threads_run_it():
     with annotate(workers="alice", resources={"GPU": 1}):
         assert delayed(abs)(-1).compute() == 1
+
+
+@pytest.mark.parametrize("resources", [{"GPU": "two"}, {"GPU": -1}, {"GPU": True}])
+def test_amounts_of_resources_are_numbers(resources):
+    with pytest.raises(ValueError, match="amount of resource 'GPU'"), annotate(resources=resources):
+        pass
 
 
 def test_threads_do_not_share_annotations():

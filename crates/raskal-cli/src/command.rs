@@ -98,6 +98,13 @@ pub(crate) struct SchedulerOptions {
     #[command(flatten)]
     pub(crate) security: Security,
 
+    /// Folder of the journal: a scheduler that is killed and started again with it goes on with its work. By default beside
+    /// the scheduler file, if one is given.
+    #[arg(long, value_name = "PATH", help_heading = "Life")]
+    pub(crate) journal: Option<PathBuf>,
+    /// Keep no journal: the end of the scheduler is the end of its cluster.
+    #[arg(long, conflicts_with = "journal", help_heading = "Life")]
+    pub(crate) no_journal: bool,
     /// A worker that says nothing for so long counts as lost, and its tasks run elsewhere: 30s, 5min.
     #[arg(long, value_name = "TIME", value_parser = seconds::parse, default_value = "30s", help_heading = "Life")]
     pub(crate) worker_timeout: Duration,
@@ -144,9 +151,14 @@ pub(crate) struct WorkerOptions {
     /// How many tasks run at once that need no Python. By default as many as Python tasks.
     #[arg(long, value_name = "COUNT", help_heading = "Resources")]
     pub(crate) native_threads: Option<NonZeroU32>,
-    /// Memory that the worker is meant to stay within, such as 4GiB. The dashboard shows it; nothing enforces it yet.
+    /// Memory for values and processes: a size such as 4GiB, a part of the machine's such as 0.5, 0 for no limit. By
+    /// default the machine's, in proportion to the threads. Above 60 % of it values go to disk, from 80 % on the worker is
+    /// given nothing new, at 95 % its largest process is ended.
     #[arg(long, value_name = "SIZE", help_heading = "Resources")]
     pub(crate) memory_limit: Option<String>,
+    /// How much it has of resources that tasks may ask for, such as "GPU=2 MEM=1e9".
+    #[arg(long, value_name = "NAME=AMOUNT...", help_heading = "Resources")]
+    pub(crate) resources: Option<String>,
     /// Folder for temporary files; made if it is missing.
     #[arg(long, value_name = "PATH", help_heading = "Resources")]
     pub(crate) local_directory: Option<PathBuf>,
@@ -194,6 +206,9 @@ pub(crate) struct WorkerOptions {
     #[arg(long, value_name = "PATH", help_heading = "Life")]
     pub(crate) pid_file: Option<PathBuf>,
 
+    /// Leave after so long, once its values are elsewhere: 30min, 12h.
+    #[arg(long, value_name = "TIME", value_parser = seconds::parse, help_heading = "Life")]
+    pub(crate) lifetime: Option<Duration>,
     /// Give up when the scheduler can't be reached for so long: 60s, 2min.
     #[arg(long, value_name = "TIME", value_parser = seconds::parse, help_heading = "Life")]
     pub(crate) death_timeout: Option<Duration>,

@@ -6,6 +6,7 @@ use raskal_net::{Address, Credentials, NetError, Token};
 use raskal_server::{ServerOptions, Started};
 use std::io::{IsTerminal, Write};
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::path::PathBuf;
 use tracing_subscriber::EnvFilter;
 
 /// Where the dashboard is looked for first.
@@ -48,10 +49,19 @@ fn server_options(options: SchedulerOptions) -> Result<ServerOptions, String> {
         Some(text) => Some(dashboard_address(&text, &host)?),
         None => Some(free_dashboard(&host)?),
     };
+    let comes_back = options.journal.is_some();
+    let beside = || {
+        let mut path = options.scheduler_file.clone()?.into_os_string();
+        path.push(".journal");
+        Some(PathBuf::from(path))
+    };
+    let journal = options.journal.clone().or_else(beside).filter(|_| !options.no_journal);
     Ok(ServerOptions {
         listen: [main].into_iter().chain(options.socket.map(Address::Unix)).collect(),
         credentials: credentials(&options.security, &host).map_err(|error| error.to_string())?,
         scheduler_file: options.scheduler_file,
+        journal,
+        comes_back,
         dashboard,
         dashboard_open: insecure,
         worker_timeout: options.worker_timeout,

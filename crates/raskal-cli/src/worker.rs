@@ -53,10 +53,12 @@ fn arguments(options: WorkerOptions) -> Result<Vec<OsString>, String> {
     add("--nthreads", options.nthreads.map(count));
     add("--native-threads", options.native_threads.map(count));
     add("--memory-limit", options.memory_limit.map(OsString::from));
+    add("--resources", options.resources.map(OsString::from));
     add("--name", options.name.map(OsString::from));
     add("--host", host.map(OsString::from));
     add("--scheduler-file", options.scheduler_file.map(PathBuf::into_os_string));
-    add("--connect-timeout", options.death_timeout.map(|time| time.as_secs_f64().to_string().into()));
+    add("--lifetime", options.lifetime.map(|time| time.as_secs_f64().to_string().into()));
+    add("--death-timeout", options.death_timeout.map(|time| time.as_secs_f64().to_string().into()));
     add("--tls-cert", options.tls_cert.map(PathBuf::into_os_string));
     add("--tls-key", options.tls_key.map(PathBuf::into_os_string));
     add("--tls-ca-file", options.tls_ca_file.map(PathBuf::into_os_string));
@@ -96,7 +98,7 @@ mod tests {
             words(
                 "tls://h:1 --nworkers 2 --nthreads 3 --memory-limit 4GiB --name w --host 10.0.0.1 --death-timeout 2min"
             ),
-            "-m raskal.node tls://h:1 --nworkers 2 --nthreads 3 --memory-limit 4GiB --name w --host 10.0.0.1 --connect-timeout 120"
+            "-m raskal.node tls://h:1 --nworkers 2 --nthreads 3 --memory-limit 4GiB --name w --host 10.0.0.1 --death-timeout 120"
         );
         assert_eq!(
             words("--native-threads 1 --scheduler-file s.json --end-with-stdin"),

@@ -75,7 +75,7 @@ impl Graph {
     /// # Errors
     /// If an edge names a layer that is not there, or does not fit its shape.
     pub fn add(&mut self, layer: Layer) -> Result<LayerId, GraphError> {
-        let tasks = u64::from(self.task_count()) + layer.len();
+        let tasks = layer.len().saturating_add(u64::from(self.task_count()));
         if tasks >= u64::from(u32::MAX) {
             return Err(GraphError::TooLarge { layer: layer.prefix, shape: layer.shape, tasks });
         }

@@ -44,9 +44,9 @@ pub struct Annotations {
     pub priority: i32,
     /// How often a task that raised is run again.
     pub retries: u32,
-    /// Names or addresses of the workers to run on; empty means all.
+    /// Names, addresses or hosts of the only workers allowed; empty means all.
     pub workers: Vec<String>,
-    /// Whether others do as well when none of `workers` can run the task.
+    /// Whether others will do while none of those is there.
     pub allow_other_workers: bool,
     /// How much of each of a worker's named resources a task takes while it runs.
     pub resources: Vec<(String, f64)>,
@@ -95,7 +95,8 @@ impl Layer {
 
     /// Number of tasks.
     pub fn len(&self) -> u64 {
-        self.shape.iter().map(|&extent| u64::from(extent)).product()
+        // Of a shape from outside the product may be anything.
+        self.shape.iter().fold(1, |tasks: u64, &extent| tasks.saturating_mul(u64::from(extent)))
     }
 
     /// Whether the grid has no task at all (an axis of extent zero).

@@ -42,6 +42,24 @@ impl Identity {
         Ok(Identity { chain, key })
     }
 
+    /// Chain and key as PEM text.
+    pub(crate) fn to_pem(&self) -> String {
+        let block = |tag: &str, bytes: &[u8]| pem::encode(&pem::Pem::new(tag, bytes));
+        let chain: String = self.chain.iter().map(|certificate| block("CERTIFICATE", certificate)).collect();
+        chain + &block("PRIVATE KEY", self.key.secret_der())
+    }
+
+    /// Reads what [`Identity::to_pem`] wrote.
+    pub(crate) fn from_pem(text: &str) -> Result<Identity, NetError> {
+        let wrong = |error| NetError::Credentials(format!("no certificate and key in PEM: {error}"));
+        let chain: Vec<_> = CertificateDer::pem_slice_iter(text.as_bytes()).collect::<Result<_, _>>().map_err(wrong)?;
+        let key = PrivateKeyDer::from_pem_slice(text.as_bytes()).map_err(wrong)?;
+        match chain.is_empty() {
+            false => Ok(Identity { chain, key }),
+            true => Err(NetError::Credentials("no certificate in PEM".to_owned())),
+        }
+    }
+
     /// The certificate that peers pin.
     pub fn certificate(&self) -> Certificate {
         Certificate(self.chain[0].clone())

@@ -4,7 +4,7 @@
 
 use crate::handshake::{Side, shake_hands};
 use crate::listener::check_same_user;
-use crate::stream::Stream;
+use crate::stream::{Stream, tune};
 use crate::{Address, Credentials, HandshakeOptions, Link, NetError, Role, tls};
 use rustls::pki_types::ServerName;
 use std::io;
@@ -72,7 +72,7 @@ async fn open(
         }
         Address::Tcp { host, port } => {
             let stream = TcpStream::connect((host.as_str(), *port)).await.map_err(failed)?;
-            let _ = stream.set_nodelay(true);
+            tune(&stream);
             Ok(Stream::Tcp(stream))
         }
         Address::Tls { host, port } => {
@@ -82,7 +82,7 @@ async fn open(
                 reason: format!("'{host}' can't be a host's name: {error}"),
             })?;
             let stream = TcpStream::connect((host.as_str(), *port)).await.map_err(failed)?;
-            let _ = stream.set_nodelay(true);
+            tune(&stream);
             match TlsConnector::from(config).connect(name, stream).await {
                 Ok(stream) => Ok(Stream::Tls(Box::new(stream.into()))),
                 Err(error) => Err(tls::explain(named, &error).unwrap_or_else(|| NetError::Protocol {

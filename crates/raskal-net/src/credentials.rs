@@ -102,6 +102,24 @@ impl Credentials {
         )))
     }
 
+    /// What a scheduler that is started again needs to be the same to its peers: token, certificate and key as text, for a
+    /// file that only its owner can read. None without a token or certificate of its own.
+    pub fn to_secret(&self) -> Option<String> {
+        let (token, identity) = (self.token.as_ref()?, self.identity.as_ref()?);
+        Some(format!("{}\n{}", token.reveal(), identity.to_pem()))
+    }
+
+    /// Reads what [`Credentials::to_secret`] wrote.
+    ///
+    /// # Errors
+    /// If it is something else.
+    pub fn from_secret(text: &str) -> Result<Credentials, NetError> {
+        let (token, identity) = text.split_once('\n').unwrap_or((text, ""));
+        let identity = Identity::from_pem(identity)?;
+        let trust = Trust::Pinned(identity.certificate());
+        Ok(Credentials { token: Some(Token::parse(token)?), identity: Some(identity), trust, insecure: false })
+    }
+
     /// The same credentials with another token.
     pub fn with_token(mut self, token: Token) -> Credentials {
         self.token = Some(token);

@@ -5,7 +5,7 @@
 
 use crate::handshake::{Side, shake_hands};
 use crate::scheduler_file::current_user;
-use crate::stream::{Stream, hang_up};
+use crate::stream::{Stream, hang_up, tune};
 use crate::{Address, Credentials, HandshakeOptions, Link, NetError, tls};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -182,7 +182,7 @@ impl Door {
     async fn introduce(&self, newcomer: Newcomer, name: &str) -> Result<Link, (Option<Stream>, NetError)> {
         let mut stream = match newcomer {
             Newcomer::Tcp(stream, acceptor) => {
-                let _ = stream.set_nodelay(true);
+                tune(&stream);
                 match acceptor {
                     None => Stream::Tcp(stream),
                     Some(acceptor) => match acceptor.accept(stream).into_fallible().await {

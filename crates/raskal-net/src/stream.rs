@@ -116,3 +116,28 @@ impl AsyncWrite for Stream {
         each!(self, stream => stream.poll_shutdown(context))
     }
 }
+
+/// A peer that answers nothing for so long counts as lost, also when the network lost its goodbye.
+#[cfg(target_os = "linux")]
+const SILENCE_MS: libc::c_int = 30_000;
+
+/// Small frames leave at once, and a peer that is silent for too long is found by the system.
+pub(crate) fn tune(stream: &TcpStream) {
+    // What is refused leaves the connection as it is.
+    let _ = stream.set_nodelay(true);
+    #[cfg(target_os = "linux")]
+    for (level, option, value) in [
+        (libc::SOL_SOCKET, libc::SO_KEEPALIVE, 1),
+        (libc::IPPROTO_TCP, libc::TCP_KEEPIDLE, 10),
+        (libc::IPPROTO_TCP, libc::TCP_KEEPINTVL, 5),
+        (libc::IPPROTO_TCP, libc::TCP_KEEPCNT, 4),
+        (libc::IPPROTO_TCP, libc::TCP_USER_TIMEOUT, SILENCE_MS),
+    ] {
+        use std::os::fd::AsRawFd;
+        let size = size_of::<libc::c_int>() as libc::socklen_t;
+        #[expect(unsafe_code)]
+        // SAFETY: the descriptor is open for as long as `stream` is borrowed; `value` lives through the call, and its size
+        // is what is told.
+        let _ = unsafe { libc::setsockopt(stream.as_raw_fd(), level, option, (&raw const value).cast(), size) };
+    }
+}

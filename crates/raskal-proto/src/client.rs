@@ -30,6 +30,18 @@ pub enum FromClient {
     Hello {
         /// A name for people.
         name: String,
+        /// A random number, by which the scheduler knows it again.
+        session: u128,
+    },
+    /// The first message on a new connection of a client that was there before.
+    Resume {
+        /// Its number of then.
+        session: u128,
+    },
+    /// Tell again how these results stand.
+    Recall {
+        /// The results.
+        tasks: Vec<TaskId>,
     },
     /// Run a graph.
     Submit(Box<Submit>),
@@ -86,6 +98,31 @@ pub enum Question {
     Info,
     /// How much is to be done?
     Backlog,
+    /// Have values held by so many workers; answered when they are, or can't be.
+    Replicate {
+        /// Whose.
+        tasks: Vec<TaskId>,
+        /// How many workers; 0 for all.
+        copies: u32,
+        /// Names or addresses of the workers to choose from; any if empty.
+        workers: Vec<String>,
+    },
+    /// Have workers hold about as many bytes each; answered when the values have moved.
+    Rebalance {
+        /// The values that may move; all if empty.
+        tasks: Vec<TaskId>,
+        /// Names or addresses of the workers to move between; all if empty.
+        workers: Vec<String>,
+    },
+    /// Have workers leave, once their values are elsewhere; answered when they have left, or can't.
+    Retire {
+        /// Names or addresses of the workers.
+        workers: Vec<String>,
+        /// Whether they end; otherwise they stay without work and values.
+        close: bool,
+    },
+    /// Give up everything of every client, and restart the processes that run tasks; answered when they are ready.
+    Restart,
 }
 
 /// The answers, in the order of [`Question`].
@@ -104,6 +141,12 @@ pub enum Answer {
         /// Those of them that workers have.
         running: u64,
     },
+    /// It is done.
+    Done,
+    /// These workers have left.
+    Retired(Vec<WorkerInfo>),
+    /// It can't be done, and why.
+    Refused(String),
 }
 
 /// A value that a worker holds.
@@ -149,10 +192,16 @@ pub struct WorkerInfo {
     pub python_slots: u32,
     /// Slots for native tasks.
     pub native_slots: u32,
+    /// How much it has of each named resource.
+    pub resources: Vec<(String, f64)>,
     /// Its memory budget; 0 where it has none.
     pub memory_limit_bytes: u64,
     /// Resident memory of its processes.
     pub memory_used_bytes: u64,
+    /// Bytes of the values that it holds in memory.
+    pub memory_managed_bytes: u64,
+    /// Bytes of the values that it put on disk, as they were in memory.
+    pub memory_spilled_bytes: u64,
     /// When it was last heard of, in microseconds since the Unix epoch.
     pub last_seen_us: u64,
     /// Tasks that it was given and has not answered.
@@ -170,7 +219,18 @@ pub enum ToClient {
         client: ClientId,
         /// Where the dashboard is, if there is one.
         dashboard: Option<String>,
+        /// Whether a scheduler that is started again in its place goes on with its work.
+        lasting: bool,
     },
+    /// A submission arrived.
+    Accepted {
+        /// The graph.
+        graph: GraphId,
+    },
+    /// The client that resumes is not known any more.
+    Forgotten,
+    /// The scheduler ends in order.
+    Ended,
     /// The client may use these graph numbers.
     Graphs {
         /// The first.
@@ -205,6 +265,8 @@ pub enum ToClient {
         /// Those that went.
         left: Vec<WorkerId>,
     },
+    /// Everything of every client was given up.
+    Restarted,
     /// The answer to a question.
     Answer {
         /// The number of the question.

@@ -117,6 +117,13 @@ pub enum FromExecutor {
         /// Which run of it.
         attempt: Attempt,
     },
+    /// A task was told to be abandoned when it had begun: it is answered as ever.
+    Begun {
+        /// Which.
+        task: TaskId,
+        /// Which run of it.
+        attempt: Attempt,
+    },
     /// The memory that came with a value is mapped, and needs to be lent no longer.
     Taken {
         /// The loan's number.

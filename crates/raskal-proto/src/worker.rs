@@ -25,6 +25,8 @@ pub enum ToWorker {
     Welcome {
         /// Who the worker is.
         worker: WorkerId,
+        /// Whether a scheduler that is started again in its place goes on with its work.
+        lasting: bool,
     },
     /// Other workers came or went.
     Peers {
@@ -62,6 +64,27 @@ pub enum ToWorker {
         payload: Vec<u8>,
         /// Its inputs, in order, and where each is.
         inputs: Vec<(TaskId, InputFrom)>,
+    },
+    /// Get a copy of a value.
+    Copy {
+        /// Whose.
+        task: TaskId,
+        /// Who has it.
+        from: WorkerId,
+    },
+    /// End in order: all that was held here is elsewhere.
+    Leave {
+        /// Why.
+        reason: String,
+    },
+    /// End the processes that run tasks, and start others.
+    Restart,
+    /// Give back a task that has not begun.
+    Retract {
+        /// Which.
+        task: TaskId,
+        /// Which run of it.
+        attempt: Attempt,
     },
     /// Give up a task.
     Abandon {
@@ -103,11 +126,26 @@ pub enum ToWorker {
     },
 }
 
+/// What a worker has whose connection broke, or whose scheduler was started again.
+#[derive(Clone, Debug, PartialEq, Encode, Decode)]
+pub struct Inventory {
+    /// As of [`FromWorker::Hello`].
+    pub info: WorkerInfo,
+    /// Who it was.
+    pub before: WorkerId,
+    /// The values that it holds: whose, their size, and themselves if they are small.
+    pub values: Vec<(TaskId, u64, Option<Vec<u8>>)>,
+    /// The tasks that it was given and has not answered.
+    pub running: Vec<(TaskId, Attempt)>,
+}
+
 /// What a worker says.
 #[derive(Clone, Debug, PartialEq, Encode, Decode)]
 pub enum FromWorker {
     /// Its first message. Its number, times and loads are filled in by the scheduler.
     Hello(WorkerInfo),
+    /// Its first message when it was there before.
+    Rejoin(Box<Inventory>),
     /// A task finished, and its value is held here.
     Finished {
         /// Which.
@@ -132,6 +170,25 @@ pub enum FromWorker {
         /// Why.
         failure: FailureMessage,
     },
+    /// A task that was asked back had not begun, and will not.
+    Retracted {
+        /// Which.
+        task: TaskId,
+        /// Which run of it.
+        attempt: Attempt,
+    },
+    /// A task that was asked back has begun.
+    Retained {
+        /// Which.
+        task: TaskId,
+        /// Which run of it.
+        attempt: Attempt,
+    },
+    /// Memory is short, or no longer: no roots and nothing ahead of need while it is.
+    Strained {
+        /// Whether it is.
+        strained: bool,
+    },
     /// An input could not be got, so a task did not run.
     InputMissing {
         /// The task.
@@ -143,6 +200,15 @@ pub enum FromWorker {
         /// Who should have had it.
         holder: WorkerId,
     },
+    /// A copy that was ordered could not be made.
+    CopyFailed {
+        /// Of whose value.
+        task: TaskId,
+    },
+    /// This worker wants to leave, once its values are elsewhere.
+    Leaving,
+    /// The processes that run tasks were ended, and others are ready.
+    Restarted,
     /// A further copy of a value is held here.
     Copied {
         /// Whose.
@@ -169,8 +235,10 @@ pub enum FromWorker {
     Heartbeat {
         /// Resident memory of its processes.
         memory_used_bytes: u64,
-        /// Bytes of the values that it holds.
+        /// Bytes of the values that it holds in memory.
         memory_managed_bytes: u64,
+        /// Bytes of the values that it put on disk, as they were in memory.
+        memory_spilled_bytes: u64,
         /// Processor time over wall time, 100 for one busy core.
         cpu_percent: f32,
         /// Tasks that run now.

@@ -89,7 +89,9 @@ fn the_rarer_messages_survive_the_wire() {
     let mut graph = raskal_graph::Graph::new();
     graph.add(raskal_graph::Layer::new("load", vec![2])).unwrap();
     again(&vec![
-        FromClient::Hello { name: "me".into() },
+        FromClient::Hello { name: "me".into(), session: 1 << 100 },
+        FromClient::Resume { session: 7 },
+        FromClient::Recall { tasks: vec![TaskId { graph: GraphId(1), index: 2 }] },
         FromClient::Submit(Box::new(Submit {
             graph: GraphId(3),
             layers: graph.to_parts(),
@@ -103,7 +105,11 @@ fn the_rarer_messages_survive_the_wire() {
         FromClient::Ask { request: 1, question: Question::WhoHas(vec![task]) },
     ]);
     again(&vec![
-        ToClient::Welcome { client: ClientId(1), dashboard: Some("http://x".into()) },
+        ToClient::Welcome { client: ClientId(1), dashboard: Some("http://x".into()), lasting: true },
+        ToClient::Accepted { graph: GraphId(3) },
+        ToClient::Restarted,
+        ToClient::Forgotten,
+        ToClient::Ended,
         ToClient::Graphs { first: 0, count: 10 },
         ToClient::Finished { task, source: task, holder: WorkerId(1), size_bytes: 3, inline: Some(vec![1]) },
         ToClient::Failed { tasks: vec![task], failure: FailureMessage::new(ErrorKind::Killed, "dead") },
@@ -111,7 +117,9 @@ fn the_rarer_messages_survive_the_wire() {
         ToClient::Answer { request: 1, answer: Answer::Info(ClusterInfo::default()) },
     ]);
     again(&vec![
-        ToWorker::Welcome { worker: WorkerId(0) },
+        ToWorker::Welcome { worker: WorkerId(0), lasting: false },
+        ToWorker::Leave { reason: "it ends".into() },
+        ToWorker::Restart,
         ToWorker::Peers { joined: vec![(WorkerId(1), "tls://x:1".into())], left: vec![WorkerId(2)] },
         ToWorker::Function {
             graph: GraphId(0),

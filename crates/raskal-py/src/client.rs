@@ -75,8 +75,11 @@ fn describe_worker<'py>(py: Python<'py>, worker: &WorkerInfo) -> PyResult<Bound<
     dict.set_item("pid", worker.pid)?;
     dict.set_item("nthreads", worker.python_slots)?;
     dict.set_item("native_threads", worker.native_slots)?;
+    dict.set_item("resources", worker.resources.iter().cloned().collect::<std::collections::BTreeMap<_, _>>())?;
     dict.set_item("memory_limit", worker.memory_limit_bytes)?;
     dict.set_item("memory_used", worker.memory_used_bytes)?;
+    dict.set_item("memory_managed", worker.memory_managed_bytes)?;
+    dict.set_item("memory_spilled", worker.memory_spilled_bytes)?;
     dict.set_item("last_seen", worker.last_seen_us as f64 / 1e6)?;
     dict.set_item("assigned", worker.assigned)?;
     dict.set_item("in_memory", worker.holds)?;
@@ -305,6 +308,43 @@ impl Client {
     fn key_of(&self, py: Python<'_>, graph: u32, index: u32) -> PyResult<Option<String>> {
         let inner = self.inner()?;
         Ok(py.detach(|| inner.key_of(TaskId { graph: GraphId(graph), index })))
+    }
+
+    /// Has results held by so many workers (all of them if 0), of these names if any are given.
+    #[pyo3(signature = (remotes, copies=0, workers=Vec::new()))]
+    fn replicate(
+        &self,
+        py: Python<'_>,
+        remotes: Vec<Bound<'_, Remote>>,
+        copies: u32,
+        workers: Vec<String>,
+    ) -> PyResult<()> {
+        let inner = self.inner()?;
+        let tasks = remotes.iter().map(|remote| remote.get().handle.task()).collect();
+        py.detach(|| inner.replicate(tasks, copies, workers, &mut poll)).map_err(|failure| to_exception(py, &failure))
+    }
+
+    /// Moves results (all if none are given) between workers until each holds about as many bytes.
+    #[pyo3(signature = (remotes=Vec::new(), workers=Vec::new()))]
+    fn rebalance(&self, py: Python<'_>, remotes: Vec<Bound<'_, Remote>>, workers: Vec<String>) -> PyResult<()> {
+        let inner = self.inner()?;
+        let tasks = remotes.iter().map(|remote| remote.get().handle.task()).collect();
+        py.detach(|| inner.rebalance(tasks, workers, &mut poll)).map_err(|failure| to_exception(py, &failure))
+    }
+
+    /// Has workers leave once their values are elsewhere; those that have left.
+    #[pyo3(signature = (workers, close=true))]
+    fn retire<'py>(&self, py: Python<'py>, workers: Vec<String>, close: bool) -> PyResult<Vec<Bound<'py, PyDict>>> {
+        let inner = self.inner()?;
+        let left =
+            py.detach(|| inner.retire(workers, close, &mut poll)).map_err(|failure| to_exception(py, &failure))?;
+        left.iter().map(|worker| describe_worker(py, worker)).collect()
+    }
+
+    /// Gives up everything of every client, and restarts the processes that run tasks.
+    fn restart(&self, py: Python<'_>) -> PyResult<()> {
+        let inner = self.inner()?;
+        py.detach(|| inner.restart(&mut poll)).map_err(|failure| to_exception(py, &failure))
     }
 
     /// The scheduler's address.

@@ -25,7 +25,7 @@ pub(crate) fn registry() -> FunctionRegistry {
 /// Runs a node until its scheduler is gone or it is told to end.
 #[pyfunction]
 #[pyo3(signature = (*, executor_command, address=None, scheduler_file=None, token=None, name=None, host=None, executors=1,
-                    threads=1, native_threads=None, memory_limit=0, connect_timeout=30.0, end_with_stdin=false, tls_cert=None, tls_key=None,
+                    threads=1, native_threads=None, memory_limit=0, resources=Vec::new(), lifetime=None, connect_timeout=30.0, end_with_stdin=false, tls_cert=None, tls_key=None,
                     tls_ca_file=None, insecure=false))]
 #[expect(clippy::too_many_arguments)]
 pub(crate) fn run_node(
@@ -40,6 +40,8 @@ pub(crate) fn run_node(
     threads: u32,
     native_threads: Option<u32>,
     memory_limit: u64,
+    resources: Vec<(String, f64)>,
+    lifetime: Option<f64>,
     connect_timeout: f64,
     end_with_stdin: bool,
     tls_cert: Option<PathBuf>,
@@ -55,6 +57,10 @@ pub(crate) fn run_node(
     let connect_time = Duration::try_from_secs_f64(connect_timeout).map_err(|_| {
         pyo3::exceptions::PyValueError::new_err(format!("connect_timeout must be seconds, got {connect_timeout}"))
     })?;
+    let lifetime = lifetime
+        .map(Duration::try_from_secs_f64)
+        .transpose()
+        .map_err(|_| pyo3::exceptions::PyValueError::new_err("lifetime must be a number of seconds from 0 on"))?;
     init_logs();
     let run = || {
         let certificate = tls_cert.zip(tls_key);
@@ -71,6 +77,8 @@ pub(crate) fn run_node(
                 native_threads: native_threads.unwrap_or(executors * threads).max(1),
                 executor_command,
                 memory_limit_bytes: memory_limit,
+                resources,
+                lifetime,
                 connect_time,
                 end_with_stdin,
             },
@@ -88,6 +96,13 @@ pub(crate) fn init_logs() {
     let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
 }
 
+/// Memory of the cgroup or machine, in bytes.
+#[pyfunction]
+fn machine_bytes() -> u64 {
+    raskal_store::budget::machine_bytes()
+}
+
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_function(wrap_pyfunction!(machine_bytes, module)?)?;
     module.add_function(wrap_pyfunction!(run_node, module)?)
 }

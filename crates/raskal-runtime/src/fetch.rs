@@ -2,19 +2,46 @@
 //!
 //! Start at [`Fetcher::get`]. Connections are opened when first needed, shared, and opened anew once after they broke.
 
-use crate::wire::from_parcel;
+use crate::wire::{from_lent_parcel, from_parcel};
 use parking_lot::Mutex;
 use raskal_net::data::{DataClient, DataOptions};
 use raskal_net::{Address, Credentials, NetError, Role, connect};
 use raskal_proto::DataRequest;
 use raskal_store::Frames;
+use raskal_store::shared::SHARED_BYTES_MIN;
 use raskal_types::TaskId;
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 /// How long a worker may take to accept a connection.
 const CONNECT_TIME: Duration = Duration::from_secs(5);
+
+fn wrong(client: &DataClient<DataRequest>, task: TaskId) -> FetchError {
+    FetchError::new(format!("{} gave bytes that are not the value of task {task}", client.peer()))
+}
+
+/// Whether an address is surely of this machine.
+fn is_near(address: &str) -> bool {
+    let host = address.parse::<Address>().ok();
+    let host = host.as_ref().and_then(|address| address.host_port());
+    host.is_some_and(|(host, _)| host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback()))
+}
+
+/// What is the same for processes that can open each other's files under `/proc`: one start of one machine, one space of
+/// process numbers.
+pub(crate) fn machine() -> &'static str {
+    static MACHINE: OnceLock<String> = OnceLock::new();
+    MACHINE.get_or_init(|| {
+        let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+        let space = std::fs::read_link("/proc/self/ns/pid").map(|path| path.display().to_string()).unwrap_or_default();
+        match boot.is_empty() || space.is_empty() {
+            // Then it is like no other.
+            true => format!("{}-{:x}", std::process::id(), rand::random::<u64>()),
+            false => format!("{} {space}", boot.trim()),
+        }
+    })
+}
 
 /// A place for one worker's connection; the lock makes the first of many wait for one connection, not open its own.
 type Slot = Arc<tokio::sync::Mutex<Option<DataClient<DataRequest>>>>;
@@ -80,10 +107,24 @@ impl Fetcher {
                 }
             }
         };
+        // Small values are not worth the questions.
+        if expected_bytes == 0 || expected_bytes >= SHARED_BYTES_MIN as u64 {
+            let borrow = DataRequest::Borrow { task, pid: std::process::id(), machine: machine().to_owned() };
+            // What is lent does not come through the socket, and takes no credit of it.
+            let parcel = client.request(&borrow, Vec::new(), if is_near(address) { 0 } else { expected_bytes }).await?;
+            let Some(loan) = from_lent_parcel(&parcel) else {
+                return from_parcel(parcel).ok_or_else(|| wrong(&client, task));
+            };
+            let id = loan.id;
+            let taken = loan.take();
+            client.request(&DataRequest::Taken { loan: id }, Vec::new(), 0).await?;
+            match taken {
+                Ok(frames) => return Ok(frames),
+                Err(error) => tracing::debug!(%error, "lent memory can't be mapped; the value is sent instead"),
+            }
+        }
         let parcel = client.request(&DataRequest::Get(task), Vec::new(), expected_bytes).await?;
-        from_parcel(parcel).ok_or_else(|| {
-            FetchError::new(format!("{} gave bytes that are not the value of task {task}", client.peer()))
-        })
+        from_parcel(parcel).ok_or_else(|| wrong(&client, task))
     }
 
     /// Forgets the connection to a worker that is gone.

@@ -4,7 +4,7 @@ use crate::Failure;
 use bytes::{BufMut, Bytes, BytesMut};
 use raskal_net::data::Parcel;
 use raskal_proto::{FailureMessage, INLINE_BYTES_MAX};
-use raskal_store::{Codec, Frames, Value};
+use raskal_store::{Codec, Frames, Loan, Value};
 use raskal_types::ErrorKind;
 
 /// A value as the answer to a request: codec and head in the parcel's head.
@@ -13,6 +13,20 @@ pub fn to_parcel(frames: Frames) -> Parcel {
     head.put_u8(frames.codec as u8);
     head.extend_from_slice(&frames.head);
     Parcel { head: head.freeze(), buffers: frames.buffers }
+}
+
+/// A value that is lent in shared memory, as the answer to a request.
+pub fn lent_parcel(loan: &Loan) -> Parcel {
+    let bytes = loan.to_bytes();
+    let mut head = BytesMut::with_capacity(1 + bytes.len());
+    head.put_u8(raskal_proto::data::LENT);
+    head.extend_from_slice(&bytes);
+    Parcel { head: head.freeze(), buffers: Vec::new() }
+}
+
+/// Reads what [`lent_parcel`] made; `None` if it is anything else.
+pub fn from_lent_parcel(parcel: &Parcel) -> Option<Loan> {
+    (*parcel.head.first()? == raskal_proto::data::LENT).then(|| Loan::from_bytes(&parcel.head.slice(1..))).flatten()
 }
 
 /// Reads what [`to_parcel`] made; `None` if it is anything else.

@@ -128,7 +128,9 @@ impl Cluster {
             executor_threads: 1,
             native_threads: 2,
             executor_command: vec![],
+            resources: vec![],
             memory_limit_bytes: 0,
+            lifetime: None,
             connect_time: TIME,
             end_with_stdin: false,
         };

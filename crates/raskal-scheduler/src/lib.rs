@@ -5,7 +5,7 @@
 //!
 //! ```
 //! use raskal_graph::{Graph, Layer};
-//! use raskal_scheduler::{Event, Instruction, Scheduler, Slots};
+//! use raskal_scheduler::{Event, Instruction, Scheduler, Slots, Traits};
 //! use raskal_types::{ClientId, GraphId, TaskId, WorkerId};
 //! use std::sync::Arc;
 //!
@@ -13,7 +13,7 @@
 //! graph.add(Layer::new("load", vec![1]))?;
 //! let (mut scheduler, mut out) = (Scheduler::new(), Vec::new());
 //! let worker = WorkerId(0);
-//! scheduler.step(Event::WorkerJoined { worker, slots: Slots::Shared(2) }, &mut out);
+//! scheduler.step(Event::WorkerJoined { worker, slots: Slots::Shared(2), traits: Traits::default() }, &mut out);
 //! let submit = Event::Submit { graph: GraphId(0), client: ClientId(0), layers: Arc::new(graph), imports: vec![], wanted: vec![0] };
 //! scheduler.step(submit, &mut out);
 //! let task = TaskId { graph: GraphId(0), index: 0 };
@@ -22,12 +22,18 @@
 //! ```
 //!
 //! - [`message`]: events and instructions.
-//! - [`scheduler`]: the machine; [`task`] and [`worker`] hold its state; [`placement`] chooses workers;
-//!   [`lineage`] answers losses.
+//! - [`scheduler`]: the machine; [`task`] and [`worker`] hold its state; [`placement`] chooses workers,
+//!   [`demand`] those of tasks that only some can run, `balance` moves what waits, `custody` values;
+//!   [`lineage`] answers losses,
+//!   `adopt` takes over what workers had before.
 //!
 //! Pure: no clock, socket, thread or random source; time comes in as measured durations.
 
+mod adopt;
+mod balance;
 mod bits;
+mod custody;
+mod demand;
 mod lineage;
 pub mod message;
 mod placement;
@@ -36,5 +42,5 @@ mod task;
 mod validate;
 mod worker;
 
-pub use message::{Cause, Event, Instruction, Slots};
+pub use message::{Cause, Event, Instruction, Slots, Traits};
 pub use scheduler::{Input, LayerCounts, Scheduler};

@@ -22,6 +22,12 @@ impl Scheduler {
         let Some(worker) = self.workers.remove(&id) else { return };
         self.shared_workers -= usize::from(worker.shared);
         self.hungry.iter_mut().for_each(|hungry| _ = hungry.remove(&id));
+        self.withdraw_offer(id);
+        (0..2).for_each(|lane| _ = (self.idle[lane].remove(&id), self.loaded[lane].remove(&id)));
+        for &task in &worker.assigned {
+            let lane = worker.lane(self.class(task));
+            self.asked_back(id, lane, task);
+        }
 
         // Those that it must have been running died with it; those queued behind them did not.
         let mut assigned: Vec<TaskId> = worker.assigned.iter().copied().collect();
@@ -56,6 +62,7 @@ impl Scheduler {
             self.recount(task);
         }
         self.lose(lost, out);
+        self.moves_lost_with(id, out);
         for task in again {
             let Some(state) = self.graphs.get(&task.graph) else { continue };
             if state.deaths.get(&task.index).is_some_and(|&deaths| deaths >= DEATHS_MAX) {
@@ -135,7 +142,7 @@ impl Scheduler {
         }
     }
 
-    fn recount(&mut self, task: TaskId) -> u32 {
+    pub(crate) fn recount(&mut self, task: TaskId) -> u32 {
         let Some(state) = self.graphs.get_mut(&task.graph) else { return u32::MAX };
         let mut inputs = Vec::new();
         state.layers.predecessors(task.index, &mut inputs);

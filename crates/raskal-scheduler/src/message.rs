@@ -18,6 +18,17 @@ pub enum Slots {
     },
 }
 
+/// What a worker is called and what it has, for tasks that ask for it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Traits {
+    /// What tasks may call it: its name, addresses, host.
+    pub labels: Vec<String>,
+    /// How much it has of each resource.
+    pub resources: Vec<(String, f64)>,
+    /// Whether it takes any task, whatever that asks for (the threads of one process).
+    pub anything: bool,
+}
+
 /// Something that happened.
 #[derive(Clone, Debug)]
 pub enum Event {
@@ -27,6 +38,8 @@ pub enum Event {
         worker: WorkerId,
         /// What it can run at once.
         slots: Slots,
+        /// What it is called and has.
+        traits: Traits,
     },
     /// A worker is gone, with all it held.
     WorkerLost {
@@ -90,6 +103,84 @@ pub enum Event {
         /// Who should have had it.
         holder: WorkerId,
     },
+    /// A worker gave back a task that it was asked for and had not begun.
+    Retracted {
+        /// Who.
+        worker: WorkerId,
+        /// What.
+        task: TaskId,
+        /// Which run of it.
+        attempt: Attempt,
+    },
+    /// A worker keeps a task that it was asked for: it has begun.
+    Retained {
+        /// Who.
+        worker: WorkerId,
+        /// What.
+        task: TaskId,
+        /// Which run of it.
+        attempt: Attempt,
+    },
+    /// A worker's memory is short (or no longer): it is given no roots and nothing ahead of need.
+    Strained {
+        /// Who.
+        worker: WorkerId,
+        /// Whether it is.
+        strained: bool,
+    },
+    /// Nothing is to be given out for a while, or is again.
+    Hold {
+        /// Whether.
+        hold: bool,
+    },
+    /// A worker holds a value from before its connection broke, or its scheduler was started again.
+    Adopted {
+        /// Who.
+        worker: WorkerId,
+        /// Whose value.
+        task: TaskId,
+        /// Its size.
+        size_bytes: u64,
+    },
+    /// Likewise, a task that it was given and has not answered.
+    AdoptedRun {
+        /// Who.
+        worker: WorkerId,
+        /// Which.
+        task: TaskId,
+        /// Which run of it.
+        attempt: Attempt,
+    },
+    /// Values are to be held by so many workers.
+    Replicate {
+        /// Whose.
+        tasks: Vec<TaskId>,
+        /// How many workers.
+        copies: usize,
+        /// By which; any if empty.
+        among: Vec<WorkerId>,
+    },
+    /// Workers are to hold about as many bytes each.
+    Rebalance {
+        /// Which values may be moved; all if empty.
+        tasks: Vec<TaskId>,
+        /// Between which workers; all if empty.
+        among: Vec<WorkerId>,
+    },
+    /// Workers are to leave: their values go to others first.
+    Retire {
+        /// Which.
+        workers: Vec<WorkerId>,
+    },
+    /// Copies that nobody needs may go.
+    Tidy,
+    /// A copy that was ordered could not be made.
+    CopyFailed {
+        /// By whom.
+        worker: WorkerId,
+        /// Of whose value.
+        task: TaskId,
+    },
     /// A worker holds a further copy of a value.
     Copied {
         /// Who.
@@ -152,6 +243,34 @@ pub enum Instruction {
         task: TaskId,
         /// Which run of it.
         attempt: Attempt,
+    },
+    /// Ask a worker to give back a task that it has not begun; another has nothing to do.
+    Retract {
+        /// Who.
+        worker: WorkerId,
+        /// What.
+        task: TaskId,
+        /// Which run of it.
+        attempt: Attempt,
+    },
+    /// Have a worker get a copy of a value.
+    Copy {
+        /// Who.
+        worker: WorkerId,
+        /// Whose value.
+        task: TaskId,
+        /// From whom.
+        from: WorkerId,
+    },
+    /// A worker that is to leave holds nothing any more: send it away.
+    Retired {
+        /// Which.
+        worker: WorkerId,
+    },
+    /// A worker can't leave, since it holds or makes what is needed and nobody else is there.
+    Stays {
+        /// Which.
+        worker: WorkerId,
     },
     /// Have a worker forget a value.
     Free {

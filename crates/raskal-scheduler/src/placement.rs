@@ -27,6 +27,15 @@ impl Scheduler {
     /// Queues a task whose inputs are all in memory.
     pub(crate) fn make_ready(&mut self, task: TaskId) {
         let class = self.class(task);
+        if let Some(state) = self.graphs.get_mut(&task.graph)
+            && let Some(demand) = state.demand(task.index)
+        {
+            let rank = state.rank(task.graph, task.index);
+            state.tasks[task.index as usize].state = State::Ready(ANYWHERE);
+            let queued = self.queue_choosy(demand, rank, class);
+            self.ready[class as usize] += usize::from(queued);
+            return;
+        }
         let chosen = self.choose(task, class);
         let Some(state) = self.graphs.get_mut(&task.graph) else { return };
         let rank = state.rank(task.graph, task.index);
@@ -121,14 +130,17 @@ impl Scheduler {
     /// Gives work to workers with free capacity: first what is queued for them and roots, then what others can't begin.
     pub(crate) fn dispatch(&mut self, out: &mut Vec<Instruction>) {
         for lane in 0..CLASSES.len() {
+            self.feed_choosy(lane, out);
             self.feed_in_turn(lane, Scheduler::next_rank, out);
+            self.feed_choosy(lane, out);
             self.feed_in_turn(lane, Scheduler::take_from_another, out);
+            self.balance(lane, out);
         }
     }
 
     /// Whether a task of `class` is ready that some worker can run.
-    fn has_work(&self, class: SlotClass) -> bool {
-        self.ready[class as usize] > self.homeless[class as usize].len()
+    pub(crate) fn has_work(&self, class: SlotClass) -> bool {
+        self.ready[class as usize] > self.homeless[class as usize].len() + self.demands.waiting[class as usize]
     }
 
     /// Gives each worker with room in a lane one task in turn from `source`, until there are no more. Whether there is
@@ -159,34 +171,51 @@ impl Scheduler {
         for &class in classes {
             while let Some(rank) = source(self, id, lane, class) {
                 let Some(task) = self.task_of(rank) else { continue };
-                let Some(state) = self.graphs.get_mut(&task.graph) else { continue };
-                let own = &mut state.tasks[task.index as usize];
-                let State::Ready(_) = own.state else { continue };
-                own.state = State::Assigned(id);
-                own.attempt += 1;
-                let attempt = Attempt(own.attempt);
-                self.ready[state.class(task.index) as usize] -= 1;
-                state.layer_state(task.index).running += 1;
-                if let Some(worker) = self.workers.get_mut(&id) {
-                    worker.lanes[lane].assigned += 1;
-                    worker.assigned.insert(task);
-                }
-                out.push(Instruction::Run { worker: id, task, attempt });
+                let Some(state) = self.graphs.get(&task.graph) else { continue };
+                let State::Ready(_) = state.tasks[task.index as usize].state else { continue };
+                self.assign(id, lane, task, out);
                 return true;
             }
         }
         false
     }
 
+    /// Gives a worker a task that was taken out of its queue.
+    pub(crate) fn assign(&mut self, id: WorkerId, lane: usize, task: TaskId, out: &mut Vec<Instruction>) {
+        let Some(state) = self.graphs.get_mut(&task.graph) else { return };
+        let own = &mut state.tasks[task.index as usize];
+        own.state = State::Assigned(id);
+        own.attempt += 1;
+        let attempt = Attempt(own.attempt);
+        self.ready[state.class(task.index) as usize] -= 1;
+        state.layer_state(task.index).running += 1;
+        let demand = state.demand(task.index);
+        if let Some(worker) = self.workers.get_mut(&id) {
+            worker.lanes[lane].assigned += 1;
+            worker.assigned.insert(task);
+        }
+        self.weigh(id, lane);
+        if let Some(demand) = demand {
+            self.use_resources(id, demand, 1.0);
+        }
+        out.push(Instruction::Run { worker: id, task, attempt });
+    }
+
     /// The next task for a worker: of its own queue and lease whichever comes first, then of a new lease.
     fn next_rank(&mut self, id: WorkerId, lane: usize, class: SlotClass) -> Option<Rank> {
-        let own = &mut self.workers.get_mut(&id)?.lanes[lane];
-        let (ready, leased) = (own.ready.first().copied(), own.lease.front().copied());
+        let worker = self.workers.get_mut(&id)?;
+        let (strained, own) = (worker.strained, &mut worker.lanes[lane]);
+        let held_back = strained && own.assigned > 0;
+        let (ready, leased) = (own.ready.first().copied(), own.lease.front().copied().filter(|_| !held_back));
         match (ready, leased) {
             (Some(ready), Some(leased)) if leased < ready => return own.lease.pop_front(),
             (Some(_), _) => return own.ready.pop_first(),
             (None, Some(_)) => return own.lease.pop_front(),
             (None, None) => {}
+        }
+        // Roots make memory fuller; what has inputs may free some. One at a time, so that there is always progress.
+        if self.workers.get(&id).is_some_and(|worker| worker.strained && worker.lanes[lane].assigned > 0) {
+            return None;
         }
         if self.lease(id, lane, class) {
             return self.workers.get_mut(&id)?.lanes[lane].lease.pop_front();
@@ -228,6 +257,9 @@ impl Scheduler {
     /// where their inputs are.
     fn take_from_another(&mut self, id: WorkerId, _lane: usize, class: SlotClass) -> Option<Rank> {
         if self.workers.len() == 1 {
+            return None;
+        }
+        if self.workers.get(&id)?.strained {
             return None;
         }
         // Shared slots queue both classes together: only another worker of shared slots can take whatever comes.

@@ -3,12 +3,14 @@
 //! Start at [`Scheduler::step`]. Invariants (checked by `validate` in tests): a task sits in exactly one place; a value is
 //! held somewhere exactly while it has uses to come; every needed task is waiting for something that will happen.
 
+use crate::custody::Move;
+use crate::demand::Demands;
 use crate::message::{Cause, Event, Instruction, Slots};
 use crate::task::{ANYWHERE, GraphState, Rank, State};
 use crate::worker::{Worker, smooth};
 use raskal_graph::Graph;
 use raskal_types::{Attempt, ClientId, GraphId, SlotClass, TaskId, WorkerId};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 /// A task that workers died under this often is given up.
 pub(crate) const DEATHS_MAX: u32 = 3;
@@ -50,6 +52,19 @@ pub struct Scheduler {
     pub(crate) ready: [usize; 2],
     /// Workers with room in each lane.
     pub(crate) hungry: [BTreeSet<WorkerId>; 2],
+    /// Workers with nothing to do, and with more than they run, by lane.
+    pub(crate) idle: [BTreeSet<WorkerId>; 2],
+    pub(crate) loaded: [BTreeSet<WorkerId>; 2],
+    /// Tasks that were asked back of their worker, and for whom.
+    pub(crate) retracting: HashMap<TaskId, WorkerId, foldhash::fast::FixedState>,
+    /// Values on their way to another holder.
+    pub(crate) moves: HashMap<TaskId, Move, foldhash::fast::FixedState>,
+    /// Workers that are to leave and are not gone.
+    pub(crate) retiring: BTreeSet<WorkerId>,
+    /// Whether nothing is given out.
+    hold: bool,
+    /// What tasks ask of their workers.
+    pub(crate) demands: Demands,
     /// Number of workers whose slots run both classes.
     pub(crate) shared_workers: usize,
     /// Buffers that are empty between steps.
@@ -66,11 +81,16 @@ impl Scheduler {
     /// Takes in one event and appends what is to be done to `out`.
     pub fn step(&mut self, event: Event, out: &mut Vec<Instruction>) {
         match event {
-            Event::WorkerJoined { worker, slots } => {
-                self.workers.insert(worker, Worker::new(slots));
+            Event::WorkerJoined { worker, slots, traits } => {
+                self.workers.insert(worker, Worker::new(slots, traits));
+                self.offer(worker);
+                (0..2).for_each(|lane| self.weigh(worker, lane));
                 self.shared_workers += usize::from(matches!(slots, Slots::Shared(_)));
                 self.hungry.iter_mut().for_each(|hungry| _ = hungry.insert(worker));
                 self.rehome();
+                if !self.retiring.is_empty() {
+                    self.evacuate_the_rest(out);
+                }
             }
             Event::WorkerSlots { worker, python } => {
                 if let Some(known) = self.workers.get_mut(&worker) {
@@ -91,7 +111,21 @@ impl Scheduler {
             Event::InputMissing { worker, task, attempt, input, holder } => {
                 self.input_missing(worker, task, attempt, input, holder, out);
             }
-            Event::Copied { worker, task } => self.copied(worker, task, out),
+            Event::Retracted { worker, task, attempt } => self.retracted(worker, task, attempt, out),
+            Event::Retained { worker, task, attempt } => self.retained(worker, task, attempt),
+            Event::Strained { worker, strained } => self.strain(worker, strained),
+            Event::Hold { hold } => self.hold = hold,
+            Event::Adopted { worker, task, size_bytes } => self.adopt_value(worker, task, size_bytes, out),
+            Event::AdoptedRun { worker, task, attempt } => self.adopt_run(worker, task, attempt, out),
+            Event::Replicate { tasks, copies, among } => self.replicate(&tasks, copies, &among, out),
+            Event::Rebalance { tasks, among } => self.rebalance(&tasks, &among, out),
+            Event::Retire { workers } => self.retire(&workers, out),
+            Event::Tidy => self.tidy(out),
+            Event::CopyFailed { worker, task } => self.copy_failed(worker, task, out),
+            Event::Copied { worker, task } => {
+                self.copied(worker, task, out);
+                self.moved(worker, task, out);
+            }
             Event::Dropped { worker, task } => self.dropped(worker, task, out),
             Event::Release { tasks } => tasks.into_iter().for_each(|task| self.release(task, out)),
             Event::Cancel { graph } => self.release_all(graph, out),
@@ -101,7 +135,12 @@ impl Scheduler {
                 graphs.into_iter().for_each(|graph| self.release_all(graph, out));
             }
         }
-        self.dispatch(out);
+        if !self.hold {
+            self.dispatch(out);
+        }
+        if !self.retiring.is_empty() {
+            self.let_go_retired(out);
+        }
     }
 
     /// Where the inputs of a task are, in order.
@@ -203,6 +242,17 @@ impl Scheduler {
         known.is_some_and(|task| task.state == State::Assigned(worker) && task.attempt == attempt.0)
     }
 
+    /// The results of a graph that its client wants.
+    pub fn wanted(&self, graph: GraphId) -> Vec<TaskId> {
+        let wanted = self.graphs.get(&graph).into_iter().flat_map(|state| state.wanted.iter());
+        wanted.map(|index| TaskId { graph, index }).collect()
+    }
+
+    /// The client that wants the result of a task, if one does.
+    pub fn wants(&self, task: TaskId) -> Option<ClientId> {
+        self.graphs.get(&task.graph).filter(|state| state.wanted.contains(task.index)).map(|state| state.client)
+    }
+
     /// Why a task has no result, if it failed.
     pub fn cause(&self, task: TaskId) -> Option<Cause> {
         self.graphs.get(&task.graph)?.causes.get(&task.index).copied()
@@ -217,13 +267,17 @@ impl Scheduler {
     }
 
     fn submit(&mut self, id: GraphId, mut state: GraphState, out: &mut Vec<Instruction>) {
+        self.adopt_demands(&mut state);
         let mut roots: [VecDeque<u32>; 2] = Default::default();
+        let mut choosy = Vec::new();
         let mut imported: Vec<(u32, TaskId)> = Vec::new();
         for (order, &task) in state.ordered.iter().enumerate() {
             if state.tasks[task as usize].state == State::Waiting(0) {
                 if let Some(&source) = state.imports.get(&task) {
                     state.tasks[task as usize].state = State::Waiting(1);
                     imported.push((task, source));
+                } else if state.demand(task).is_some() {
+                    choosy.push(TaskId { graph: id, index: task });
                 } else {
                     state.tasks[task as usize].state = State::Ready(ANYWHERE);
                     roots[state.class(task) as usize].push_back(order as u32);
@@ -248,6 +302,7 @@ impl Scheduler {
         }
         let empty = state.live == 0;
         self.graphs.insert(id, state);
+        choosy.into_iter().for_each(|task| self.make_ready(task));
         for (own, source) in imported {
             self.import(TaskId { graph: id, index: own }, source, out);
         }
@@ -306,7 +361,7 @@ impl Scheduler {
     }
 
     /// Tells those who wait for a value that it is there.
-    fn announce(&mut self, task: TaskId, out: &mut Vec<Instruction>) {
+    pub(crate) fn announce(&mut self, task: TaskId, out: &mut Vec<Instruction>) {
         let Some(state) = self.graphs.get_mut(&task.graph) else { return };
         if state.wanted.contains(task.index) {
             out.push(Instruction::Finished { client: state.client, task });
@@ -349,18 +404,13 @@ impl Scheduler {
             self.stray(worker, task, out);
             return;
         }
+        self.made(worker, task, size_bytes);
         let Some(state) = self.graphs.get_mut(&task.graph) else { return };
-        let own = &mut state.tasks[task.index as usize];
-        own.state = State::Memory(worker);
-        own.size_units = u32::try_from(size_bytes.div_ceil(256)).unwrap_or(u32::MAX);
-        let uses = own.uses;
+        let uses = state.tasks[task.index as usize].uses;
         let layer = state.layer_state(task.index);
-        layer.done += 1;
         layer.mean_us = smooth(layer.mean_us, duration_us);
         let class = layer.class;
         if let Some(worker) = self.workers.get_mut(&worker) {
-            worker.held += 1;
-            worker.held_bytes += size_bytes.div_ceil(256) * 256;
             let lane = worker.lane(class);
             worker.lanes[lane].learn(duration_us);
         }
@@ -368,6 +418,21 @@ impl Scheduler {
         self.announce(task, out);
         if uses == 0 {
             self.free(task, out);
+        } else if !self.retiring.is_empty() && self.retiring.contains(&worker) {
+            self.evacuate(worker, task, 0, out);
+        }
+    }
+
+    /// A value is there, held by a worker.
+    pub(crate) fn made(&mut self, worker: WorkerId, task: TaskId, size_bytes: u64) {
+        let Some(state) = self.graphs.get_mut(&task.graph) else { return };
+        let own = &mut state.tasks[task.index as usize];
+        own.state = State::Memory(worker);
+        own.size_units = u32::try_from(size_bytes.div_ceil(256)).unwrap_or(u32::MAX);
+        state.layer_state(task.index).done += 1;
+        if let Some(worker) = self.workers.get_mut(&worker) {
+            worker.held += 1;
+            worker.held_bytes += size_bytes.div_ceil(256) * 256;
         }
     }
 
@@ -383,11 +448,17 @@ impl Scheduler {
         let layer = state.layer_state(task.index);
         layer.running -= 1;
         let class = layer.class;
+        let demand = state.demand(task.index);
         if let Some(state) = self.workers.get_mut(&worker) {
             state.assigned.remove(&task);
             let lane = state.lane(class);
             state.lanes[lane].assigned -= 1;
             self.hungry[lane].insert(worker);
+            self.weigh(worker, lane);
+            self.asked_back(worker, lane, task);
+        }
+        if let Some(demand) = demand {
+            self.use_resources(worker, demand, -1.0);
         }
         true
     }
@@ -473,7 +544,10 @@ impl Scheduler {
             State::Ready(_) => {
                 // A root stays in its queue until it is popped, where its state tells that it is void.
                 let (rank, class) = (state.rank(task.graph, task.index), state.class(task.index));
-                self.homeless[class as usize].remove(&rank);
+                match state.demand(task.index) {
+                    Some(demand) => self.unqueue_choosy(demand, rank, class),
+                    None => _ = self.homeless[class as usize].remove(&rank),
+                }
             }
             State::Assigned(worker) => {
                 let attempt = Attempt(own.attempt);
@@ -531,6 +605,10 @@ impl Scheduler {
             return;
         }
         let Some(state) = self.graphs.remove(&graph) else { return };
+        self.disown_demands(&state);
+        if !self.moves.is_empty() {
+            self.moves.retain(|task, _| task.graph != graph);
+        }
         self.roots.iter_mut().for_each(|roots| roots.retain(|key, _| key.1 != graph));
         out.push(Instruction::Forget { graph });
         for source in state.sources {

@@ -1,6 +1,7 @@
 //! The state of tasks and graphs.
 
 use crate::bits::Bits;
+use crate::demand::{DemandId, LayerDemands};
 use raskal_graph::{Graph, LayerId, order};
 use raskal_types::{ClientId, GraphId, SlotClass, TaskId, WorkerId};
 use std::collections::HashMap;
@@ -89,6 +90,8 @@ pub(crate) struct GraphState {
     pub(crate) exports: HashMap<u32, Vec<TaskId>>,
     /// Further holders of values that are held by more than one worker.
     pub(crate) copies: HashMap<u32, Vec<WorkerId>>,
+    /// How many holders users asked for.
+    pub(crate) pinned: HashMap<u32, u32>,
     /// Why failed tasks failed.
     pub(crate) causes: HashMap<u32, crate::Cause>,
     /// How many workers died under a task.
@@ -103,6 +106,8 @@ pub(crate) struct GraphState {
     pub(crate) importers: u32,
     /// Needed tasks that are neither released nor failed.
     pub(crate) live: u32,
+    /// What the tasks of each layer ask of their workers; empty if none asks anything.
+    pub(crate) demands: Vec<LayerDemands>,
 }
 
 impl GraphState {
@@ -148,12 +153,14 @@ impl GraphState {
             imports: imports.into_iter().collect(),
             exports: HashMap::new(),
             copies: HashMap::new(),
+            pinned: HashMap::new(),
             causes: HashMap::new(),
             deaths: HashMap::new(),
             raised: HashMap::new(),
             wanted: bits,
             sources: Vec::new(),
             importers: 0,
+            demands: Vec::new(),
         }
     }
 
@@ -189,6 +196,21 @@ impl GraphState {
     pub(crate) fn retries(&self, task: u32) -> u32 {
         let layer = self.layer_states[self.layer_of(task).0 as usize];
         if layer.varied { self.layers.annotations(task).retries } else { layer.retries }
+    }
+
+    /// What a task asks of its worker, if anything.
+    pub(crate) fn demand(&self, task: u32) -> Option<DemandId> {
+        if self.demands.is_empty() {
+            return None;
+        }
+        let (layer, index) = self.layers.locate(task);
+        let demands = &self.demands[layer.0 as usize];
+        let own = self.layers.layer(layer).singled_out.as_ref();
+        let kind = own.and_then(|own| own.kind_of.get(index as usize)).copied().unwrap_or(0);
+        match kind {
+            0 => demands.own,
+            kind => demands.kinds.get(usize::from(kind) - 1).copied().flatten(),
+        }
     }
 
     pub(crate) fn class(&self, task: u32) -> SlotClass {

@@ -3,7 +3,7 @@
 use crate::scheduler::{LayerCounts, Scheduler};
 use crate::task::{ANYWHERE, Rank, State};
 use raskal_types::TaskId;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 impl Scheduler {
     /// Panics if an invariant does not hold, naming the task or worker.
@@ -18,6 +18,7 @@ impl Scheduler {
         for lane in self.workers.values().flat_map(|worker| &worker.lanes) {
             roots.extend(&lane.lease);
         }
+        roots.extend(self.demands.known.values().flat_map(|demand| demand.queue.iter().flatten()));
         let mut ready = [0; 2];
         for (&graph, state) in &self.graphs {
             let importers = self.graphs.values().flat_map(|other| &other.sources).filter(|&&source| source == graph);
@@ -91,6 +92,8 @@ impl Scheduler {
             assert_eq!(self.counts(graph), counts, "what is told of the layers of graph {graph}");
         }
         assert_eq!(self.ready, ready, "ready tasks by class");
+        self.validate_demands();
+        self.validate_balance();
         for (id, worker) in &self.workers {
             let given: u32 = worker.lanes.iter().map(|lane| lane.assigned).sum();
             assert_eq!(given as usize, worker.assigned.len(), "tasks given to worker {id}");
@@ -103,5 +106,62 @@ impl Scheduler {
             }
         }
         assert_eq!(self.shared_workers, self.workers.values().filter(|worker| worker.shared).count());
+    }
+
+    fn validate_balance(&self) {
+        let leaving = |id| self.workers.get(id).is_some_and(|worker: &crate::worker::Worker| worker.retiring);
+        assert!(self.retiring.iter().all(leaving), "a worker that is to leave is not known to");
+        for task in self.retracting.keys() {
+            let state = self.graphs.get(&task.graph).map(|state| state.tasks[task.index as usize].state);
+            assert!(matches!(state, Some(State::Assigned(_))), "{task} is asked back of nobody: {state:?}");
+        }
+        for lane in 0..2 {
+            let sum = |pick: fn(&crate::worker::Lane) -> u32| -> usize {
+                self.workers.values().map(|worker| pick(&worker.lanes[lane]) as usize).sum()
+            };
+            let (incoming, outgoing) = (sum(|lane| lane.incoming), sum(|lane| lane.outgoing));
+            assert!(incoming <= outgoing, "{incoming} tasks are expected by thieves and {outgoing} were asked back");
+            for (id, worker) in &self.workers {
+                let own = &worker.lanes[lane];
+                assert_eq!(self.idle[lane].contains(id), own.slots > 0 && own.assigned == 0, "worker {id} is idle");
+                assert_eq!(self.loaded[lane].contains(id), own.assigned > own.slots, "worker {id} is loaded");
+            }
+            assert!(self.idle[lane].iter().chain(&self.loaded[lane]).all(|id| self.workers.contains_key(id)));
+        }
+    }
+
+    fn validate_demands(&self) {
+        let askers: usize =
+            self.graphs.values().flat_map(|state| &state.demands).map(|layer| layer.all().count()).sum();
+        let known: u32 = self.demands.known.values().map(|demand| demand.askers).sum();
+        assert_eq!(askers, known as usize, "demands");
+        let mut waiting = [0; 2];
+        for demand in self.demands.known.values() {
+            assert!(demand.open.is_subset(&demand.eligible), "a worker is open for what it can't serve");
+            for (class, queue) in demand.queue.iter().enumerate() {
+                waiting[class] += queue.len();
+                for &rank in queue {
+                    let task = self.task_of(rank).expect("a queued task is known");
+                    assert_eq!(self.graphs[&task.graph].tasks[task.index as usize].state, State::Ready(ANYWHERE));
+                }
+            }
+            for worker in &demand.eligible {
+                assert!(self.workers.contains_key(worker), "worker {worker} is gone and thought to serve tasks");
+            }
+        }
+        assert_eq!(self.demands.waiting, waiting, "tasks that only some workers can run");
+        for (id, worker) in self.workers.iter().filter(|(_, worker)| !worker.traits.anything) {
+            let mut taken: BTreeMap<&str, f64> = BTreeMap::new();
+            for task in &worker.assigned {
+                let asked = &self.graphs[&task.graph].layers.annotations(task.index).resources;
+                asked.iter().for_each(|(name, amount)| *taken.entry(name).or_default() += amount);
+            }
+            for (name, amount) in taken {
+                let own = worker.traits.resources.iter().find(|(own, _)| own == name).map_or(0.0, |(_, has)| *has);
+                assert!(amount <= own + 1e-6, "worker {id} has {own} of {name}, and {amount} is taken");
+                let known = worker.taken.iter().find(|(own, _)| own == name).map_or(0.0, |(_, taken)| *taken);
+                assert!((amount - known).abs() < 1e-6, "{name} of worker {id}: {amount} taken, {known} known");
+            }
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! The state of workers: what each was given, what is queued for it, and which roots it leases.
 
-use crate::message::Slots;
+use crate::message::{Slots, Traits};
 use crate::task::Rank;
 use crate::task::TaskSet;
 use raskal_types::SlotClass;
@@ -16,6 +16,13 @@ pub(crate) struct Lane {
     pub(crate) ready: BTreeSet<Rank>,
     /// A contiguous range of roots, so that neighbours are made on the same worker.
     pub(crate) lease: VecDeque<Rank>,
+    /// Tasks of it that were asked back.
+    pub(crate) outgoing: u32,
+    /// Tasks that were asked back of others for it.
+    pub(crate) incoming: u32,
+    /// What the scheduler's lists say of it.
+    pub(crate) noted_idle: bool,
+    pub(crate) noted_loaded: bool,
     /// Recent mean time per task, in microseconds; negative when unknown.
     pub(crate) mean_us: f32,
 }
@@ -64,15 +71,35 @@ pub(crate) struct Worker {
     /// Number of values that it holds.
     pub(crate) held: usize,
     pub(crate) held_bytes: u64,
+    pub(crate) traits: Traits,
+    /// What the tasks given to it take of its resources.
+    pub(crate) taken: Vec<(String, f64)>,
+    /// Whether its memory is short.
+    pub(crate) strained: bool,
+    /// Whether it is to leave.
+    pub(crate) retiring: bool,
+    /// Bytes that are on their way to it.
+    pub(crate) promised_bytes: u64,
 }
 
 impl Worker {
-    pub(crate) fn new(slots: Slots) -> Worker {
+    pub(crate) fn new(slots: Slots, traits: Traits) -> Worker {
         let (lanes, shared) = match slots {
             Slots::Shared(count) => ([Lane::new(count), Lane::new(0)], true),
             Slots::Separate { python, native } => ([Lane::new(python), Lane::new(native)], false),
         };
-        Worker { lanes, shared, assigned: TaskSet::default(), held: 0, held_bytes: 0 }
+        Worker {
+            lanes,
+            shared,
+            assigned: TaskSet::default(),
+            held: 0,
+            held_bytes: 0,
+            traits,
+            taken: Vec::new(),
+            strained: false,
+            retiring: false,
+            promised_bytes: 0,
+        }
     }
 
     /// Which lane runs tasks of `class`.
@@ -83,16 +110,16 @@ impl Worker {
     /// How many tasks it may hold at once in a lane. Nothing is sent ahead to the threads of this process: asking for the
     /// next task costs them nothing, and a queue there would only be one more place to keep in order.
     pub(crate) fn capacity(&self, lane: usize) -> u32 {
-        self.lanes[lane].capacity(!self.shared)
+        self.lanes[lane].capacity(!self.shared && !self.strained)
     }
 
     /// Whether it may be given another task in a lane.
     pub(crate) fn has_room(&self, lane: usize) -> bool {
-        self.lanes[lane].assigned < self.capacity(lane)
+        !self.retiring && self.lanes[lane].assigned < self.capacity(lane)
     }
 
     /// Whether it can run tasks of `class` at all.
     pub(crate) fn serves(&self, class: SlotClass) -> bool {
-        self.lanes[self.lane(class)].slots > 0
+        !self.retiring && self.lanes[self.lane(class)].slots > 0
     }
 }

@@ -1,60 +1,11 @@
 //! Defects that the simulator found, each told by the shortest story that shows it.
 
+mod machine;
+
+use machine::{Machine, drawn, run, task};
 use raskal_graph::{Csr, Edge, EdgeMap, Graph, Layer, LayerId};
-use raskal_scheduler::{Cause, Event, Instruction, Scheduler, Slots};
+use raskal_scheduler::{Cause, Event, Instruction, Slots};
 use raskal_types::{Attempt, ClientId, GraphId, SlotClass, TaskId, WorkerId};
-use std::sync::Arc;
-
-/// A scheduler whose invariants are looked at after every step.
-#[derive(Default)]
-struct Machine(Scheduler);
-
-impl Machine {
-    fn step(&mut self, event: Event) -> Vec<Instruction> {
-        let mut out = Vec::new();
-        self.0.step(event, &mut out);
-        self.0.validate();
-        out
-    }
-
-    fn join(&mut self, worker: u32, slots: Slots) -> Vec<Instruction> {
-        self.step(Event::WorkerJoined { worker: WorkerId(worker), slots })
-    }
-
-    fn lose(&mut self, worker: u32) -> Vec<Instruction> {
-        self.step(Event::WorkerLost { worker: WorkerId(worker) })
-    }
-
-    fn submit(&mut self, graph: u32, layers: Graph, imports: Vec<(u32, TaskId)>, wanted: Vec<u32>) -> Vec<Instruction> {
-        let (graph, client, layers) = (GraphId(graph), ClientId(0), Arc::new(layers));
-        self.step(Event::Submit { graph, client, layers, imports, wanted })
-    }
-
-    fn finish(&mut self, worker: u32, task: TaskId, attempt: u32) -> Vec<Instruction> {
-        let (worker, attempt) = (WorkerId(worker), Attempt(attempt));
-        self.step(Event::Finished { worker, task, attempt, size_bytes: 1_000, duration_us: 10_000 })
-    }
-
-    fn fail(&mut self, worker: u32, task: TaskId, attempt: u32) -> Vec<Instruction> {
-        self.step(Event::Failed { worker: WorkerId(worker), task, attempt: Attempt(attempt), died: false })
-    }
-
-    fn release(&mut self, task: TaskId) -> Vec<Instruction> {
-        self.step(Event::Release { tasks: vec![task] })
-    }
-}
-
-fn task(graph: u32, index: u32) -> TaskId {
-    TaskId { graph: GraphId(graph), index }
-}
-
-/// A graph drawn by hand: for each task, which it takes.
-fn drawn(rows: &[&[u32]]) -> Graph {
-    let mut graph = Graph::new();
-    let layer = Layer::new("hand", vec![rows.len() as u32]);
-    graph.add_explicit(layer, Csr::from_rows(rows.iter().copied())).unwrap();
-    graph
-}
 
 /// One imported task, and one that takes it.
 fn importing() -> Graph {
@@ -62,10 +13,6 @@ fn importing() -> Graph {
     let imported = graph.add(Layer::new("imported", vec![1])).unwrap();
     graph.add(Layer::new("use", vec![1]).edge(Edge::new(imported, EdgeMap::OneToOne))).unwrap();
     graph
-}
-
-fn run(worker: u32, task: TaskId, attempt: u32) -> Instruction {
-    Instruction::Run { worker: WorkerId(worker), task, attempt: Attempt(attempt) }
 }
 
 fn free(worker: u32, task: TaskId) -> Instruction {

@@ -14,6 +14,9 @@ pub(crate) fn answer(core: &Core, question: Question) -> Answer {
             let (unfinished, running) = unfinished(&core.scheduler);
             Answer::Backlog { unfinished, running }
         }
+        Question::Replicate { .. } | Question::Rebalance { .. } | Question::Retire { .. } | Question::Restart => {
+            Answer::Done
+        }
         Question::Info => Answer::Info(ClusterInfo {
             addresses: core.addresses.clone(),
             dashboard: core.dashboard.clone(),

@@ -5,8 +5,9 @@
 use crate::core::Incoming;
 use bitcode::{DecodeOwned, Encode};
 use raskal_net::{ConnectionOptions, Link, Listener, Receiver, Role, Sender};
+use raskal_proto::worker::Inventory;
 use raskal_proto::{FRAME_BYTES_MAX, FromClient, FromWorker, ToClient, ToWorker};
-use raskal_types::{ClientId, WorkerId};
+use raskal_types::{Attempt, ClientId, TaskId, WorkerId};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -23,13 +24,21 @@ pub(crate) struct Door {
 }
 
 impl Door {
-    pub(crate) fn new(inbox: mpsc::Sender<Incoming>) -> Door {
-        Door { inbox, next: Arc::new(AtomicU32::new(0)) }
+    /// Numbers peers from `first` on: those of a scheduler before this one were below.
+    pub(crate) fn new(inbox: mpsc::Sender<Incoming>, first: u32) -> Door {
+        Door { inbox, next: Arc::new(AtomicU32::new(first)) }
     }
 
     fn number(&self) -> u32 {
         self.next.fetch_add(1, Ordering::Relaxed)
     }
+}
+
+/// What a worker that was there before has.
+pub(crate) struct Inventoried {
+    pub(crate) before: WorkerId,
+    pub(crate) values: Vec<(TaskId, u64, Option<Vec<u8>>)>,
+    pub(crate) running: Vec<(TaskId, Attempt)>,
 }
 
 /// Takes in peers for as long as the listener lives.
@@ -59,12 +68,19 @@ async fn serve_worker(link: Link, door: Door) {
     let host = link.peer_address().map(|address| address.ip().to_string());
     let (sender, mut receiver) = open::<ToWorker, FromWorker>(link);
     let Some(mut first) = first_frame(&mut receiver).await else { return };
-    let FromWorker::Hello(info) = first.remove(0) else {
-        tracing::warn!(peer = %sender.peer(), "a worker did not say hello first");
-        return;
+    let (info, inventory) = match first.remove(0) {
+        FromWorker::Hello(info) => (info, None),
+        FromWorker::Rejoin(inventory) => {
+            let Inventory { info, before, values, running } = *inventory;
+            (info, Some(Inventoried { before, values, running }))
+        }
+        _ => {
+            tracing::warn!(peer = %sender.peer(), "a worker did not say hello first");
+            return;
+        }
     };
     let worker = WorkerId(door.number());
-    let joined = Incoming::WorkerJoined { worker, info: Box::new(info), host, sender };
+    let joined = Incoming::WorkerJoined { worker, info: Box::new(info), host, sender, inventory };
     if door.inbox.send(joined).await.is_err() {
         return;
     }
@@ -76,16 +92,20 @@ async fn serve_worker(link: Link, door: Door) {
 async fn serve_client(link: Link, door: Door) {
     let (sender, mut receiver) = open::<ToClient, FromClient>(link);
     let Some(mut first) = first_frame(&mut receiver).await else { return };
-    let FromClient::Hello { name } = first.remove(0) else {
-        tracing::warn!(peer = %sender.peer(), "a client did not say hello first");
-        return;
-    };
     let client = ClientId(door.number());
-    if door.inbox.send(Incoming::ClientJoined { client, name, sender }).await.is_err() {
+    let joined = match first.remove(0) {
+        FromClient::Hello { name, session } => Incoming::ClientJoined { client, name, session, sender },
+        FromClient::Resume { session } => Incoming::ClientResumed { client, session, sender },
+        _ => {
+            tracing::warn!(peer = %sender.peer(), "a client did not say hello first");
+            return;
+        }
+    };
+    if door.inbox.send(joined).await.is_err() {
         return;
     }
-    pass_on(&mut receiver, first, |messages| Incoming::Client { client, messages }, &door.inbox).await;
-    let _ = door.inbox.send(Incoming::ClientGone { client }).await;
+    let reason = pass_on(&mut receiver, first, |messages| Incoming::Client { client, messages }, &door.inbox).await;
+    let _ = door.inbox.send(Incoming::ClientGone { client, broken: reason.is_some() }).await;
 }
 
 async fn first_frame<R: DecodeOwned>(receiver: &mut Receiver<R>) -> Option<Vec<R>> {

@@ -5,7 +5,11 @@
 //! Invariant: nobody else touches the scheduler, and nothing here waits for a peer.
 
 use crate::board::Board;
+use crate::connection::Inventoried;
 use crate::idle::Idle;
+use crate::journal::{Journal, Record};
+use crate::orders::Pending;
+use crate::recover::{Away, Expected};
 use crate::report::{History, now_us};
 use crate::share::Calls;
 use crate::tables::{Client, Held, Tables, Worker};
@@ -13,8 +17,9 @@ use raskal_dashboard::Snapshot;
 use raskal_net::{Address, Sender};
 use raskal_proto::client::WorkerInfo;
 use raskal_proto::{FromClient, FromWorker, ToClient, ToWorker};
-use raskal_scheduler::{Event, Instruction, Scheduler, Slots};
+use raskal_scheduler::{Event, Instruction, Scheduler, Slots, Traits};
 use raskal_types::{ClientId, TaskId, WorkerId};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 
@@ -26,13 +31,48 @@ const TURN_LEN: usize = 64;
 
 /// What comes in from the connections and the dashboard.
 pub(crate) enum Incoming {
-    WorkerJoined { worker: WorkerId, info: Box<WorkerInfo>, host: Option<String>, sender: Sender<ToWorker> },
-    Worker { worker: WorkerId, messages: Vec<FromWorker> },
-    WorkerGone { worker: WorkerId, reason: Option<String> },
-    ClientJoined { client: ClientId, name: String, sender: Sender<ToClient> },
-    Client { client: ClientId, messages: Vec<FromClient> },
-    ClientGone { client: ClientId },
-    Snapshot { answer: oneshot::Sender<Snapshot> },
+    WorkerJoined {
+        worker: WorkerId,
+        info: Box<WorkerInfo>,
+        host: Option<String>,
+        sender: Sender<ToWorker>,
+        inventory: Option<Inventoried>,
+    },
+    Worker {
+        worker: WorkerId,
+        messages: Vec<FromWorker>,
+    },
+    WorkerGone {
+        worker: WorkerId,
+        reason: Option<String>,
+    },
+    ClientJoined {
+        client: ClientId,
+        name: String,
+        session: u128,
+        sender: Sender<ToClient>,
+    },
+    ClientResumed {
+        client: ClientId,
+        session: u128,
+        sender: Sender<ToClient>,
+    },
+    Client {
+        client: ClientId,
+        messages: Vec<FromClient>,
+    },
+    ClientGone {
+        client: ClientId,
+        broken: bool,
+    },
+    Snapshot {
+        answer: oneshot::Sender<Snapshot>,
+    },
+    /// The process ends: for good, or to be started again.
+    End {
+        for_good: bool,
+        said: oneshot::Sender<()>,
+    },
 }
 
 /// The scheduler and all that is known beside it.
@@ -44,6 +84,17 @@ pub(crate) struct Core {
     pub(crate) calls: Calls,
     pub(crate) addresses: Vec<String>,
     pub(crate) dashboard: Option<String>,
+    /// Orders of clients that were not answered yet.
+    pub(crate) pending: Vec<Pending>,
+    /// Workers that give up their work and values, and are not to end.
+    pub(crate) staying: BTreeSet<WorkerId>,
+    pub(crate) journal: Option<Journal>,
+    /// Clients whose connection broke.
+    pub(crate) away: BTreeMap<ClientId, Away>,
+    /// Which client is at the end of a connection that is not its first.
+    pub(crate) connections: BTreeMap<ClientId, ClientId>,
+    /// The workers that are to come back, after a start with a journal.
+    pub(crate) expected: Option<Expected>,
     worker_timeout: Duration,
     idle: Idle,
     out: Vec<Instruction>,
@@ -64,6 +115,12 @@ impl Core {
             calls: Calls::default(),
             addresses: addresses.iter().map(ToString::to_string).collect(),
             dashboard,
+            pending: Vec::new(),
+            staying: BTreeSet::new(),
+            journal: None,
+            away: BTreeMap::new(),
+            connections: BTreeMap::new(),
+            expected: None,
             worker_timeout,
             idle,
             out: Vec::new(),
@@ -87,6 +144,7 @@ impl Core {
                 self.take_in(incoming);
             }
             self.history.busy += started.elapsed();
+            self.write_down();
             self.tables.flush();
         }
     }
@@ -100,6 +158,7 @@ impl Core {
                 }
             }
             Incoming::Client { client, messages } => {
+                let client = self.connections.get(&client).copied().unwrap_or(client);
                 for message in messages {
                     if !self.tables.clients.contains_key(&client) {
                         return;
@@ -107,16 +166,29 @@ impl Core {
                     self.hear_client(client, message);
                 }
             }
-            Incoming::WorkerJoined { worker, info, host, sender } => self.worker_joined(worker, *info, host, sender),
+            Incoming::WorkerJoined { worker, info, host, sender, inventory } => {
+                self.worker_joined(worker, *info, host, sender, inventory);
+            }
             Incoming::WorkerGone { worker, reason } => self.worker_gone(worker, reason.as_deref()),
-            Incoming::ClientJoined { client, name, sender } => self.client_joined(client, name, sender),
-            Incoming::ClientGone { client } => {
-                if self.tables.clients.remove(&client).is_some() {
-                    tracing::info!(%client, "a client left");
-                    self.step(Event::ClientLost { client });
-                    self.end_sharing(client);
+            Incoming::ClientJoined { client, name, session, sender } => {
+                self.client_joined(client, name, session, sender)
+            }
+            Incoming::ClientResumed { client, session, sender } => self.resume(client, session, sender),
+            Incoming::ClientGone { client: connection, broken } => {
+                let client = self.connections.get(&connection).copied().unwrap_or(connection);
+                let current = self.tables.clients.get(&client).is_some_and(|known| known.connection == connection);
+                match (current, broken) {
+                    (true, true) => self.client_away(client),
+                    (true, false) => {
+                        tracing::info!(%client, "a client left");
+                        self.connections.remove(&connection);
+                        self.client_lost(client);
+                    }
+                    // It is back on another connection.
+                    (false, _) => drop(self.connections.remove(&connection)),
                 }
             }
+            Incoming::End { for_good, said } => self.end(for_good, said),
             Incoming::Snapshot { answer } => {
                 // Whoever asked may have stopped waiting.
                 let _ = answer.send(self.snapshot());
@@ -139,7 +211,15 @@ impl Core {
         mut info: WorkerInfo,
         host: Option<String>,
         sender: Sender<ToWorker>,
+        inventory: Option<Inventoried>,
     ) {
+        if let Some(inventory) = &inventory {
+            // Nothing is made again that is about to turn up.
+            self.step(Event::Hold { hold: true });
+            if self.tables.workers.contains_key(&inventory.before) {
+                self.worker_gone(inventory.before, Some("its connection broke, and it is back"));
+            }
+        }
         info.worker = worker;
         if let Some(other) = self.namesake(&info) {
             let reason = format!(
@@ -147,7 +227,11 @@ impl Core {
                 info.name
             );
             tracing::warn!(%worker, name = info.name, other, "a worker was refused: its name is taken");
-            let _ = sender.push([ToWorker::Welcome { worker }, ToWorker::Retire { reason }]);
+            let lasting = self.journal.is_some();
+            let _ = sender.push([ToWorker::Welcome { worker, lasting }, ToWorker::Retire { reason }]);
+            if inventory.is_some() && self.expected.is_none() {
+                self.step(Event::Hold { hold: false });
+            }
             return;
         }
         if let (Some(host), Ok(address)) = (&host, info.address.parse::<Address>())
@@ -160,8 +244,11 @@ impl Core {
         info.last_seen_us = now_us();
         let slots = Slots::Separate { python: info.python_slots, native: info.native_slots };
         tracing::info!(%worker, name = info.name, address = info.address, "a worker joined");
+        let traits = Traits { labels: labels(&info), resources: info.resources.clone(), anything: false };
         let peers = self.tables.workers.values().map(|peer| (peer.info.worker, peer.info.address.clone())).collect();
-        let mut outbox = vec![ToWorker::Welcome { worker }, ToWorker::Peers { joined: peers, left: vec![] }];
+        self.note_record(Record::Worker { worker, name: info.name.clone() });
+        let (name, lasting) = (info.name.clone(), self.journal.is_some());
+        let mut outbox = vec![ToWorker::Welcome { worker, lasting }, ToWorker::Peers { joined: peers, left: vec![] }];
         outbox.extend(self.setups());
         for other in self.tables.workers.values_mut() {
             other.outbox.push(ToWorker::Peers { joined: vec![(worker, info.address.clone())], left: vec![] });
@@ -180,8 +267,15 @@ impl Core {
             executing: 0,
         };
         self.tables.workers.insert(worker, entry);
-        self.step(Event::WorkerJoined { worker, slots });
+        self.step(Event::WorkerJoined { worker, slots, traits });
         self.announce(&told);
+        if let Some(inventory) = inventory {
+            self.take_over(worker, inventory);
+            if self.expected.is_none() {
+                self.step(Event::Hold { hold: false });
+            }
+        }
+        self.stop_expecting(Some(&name));
     }
 
     /// Where another worker of the same name is. One that comes back from the same process is no other.
@@ -208,6 +302,8 @@ impl Core {
         for client in self.tables.clients.values_mut() {
             client.outbox.push(ToClient::Workers { joined: vec![], left: vec![worker] });
         }
+        self.note_record(Record::Left { worker });
+        self.worker_settled(worker, false);
         self.step(Event::WorkerLost { worker });
         self.end_calls(worker);
         self.announce(&format!("{{\"action\":\"remove-worker\",\"worker\":{:?}}}", gone.info.address));
@@ -223,25 +319,76 @@ impl Core {
             .collect();
         for worker in silent {
             if let Some(silent) = self.tables.workers.get(&worker) {
-                let reason = format!("the scheduler heard nothing of it for {} s", self.worker_timeout.as_secs());
-                let _ = silent.sender.push([ToWorker::Retire { reason }]);
+                // If it lives, it finds its connection closed, and comes back with what it has.
                 silent.sender.close();
             }
             self.worker_gone(worker, Some(&format!("it was silent for {} s", self.worker_timeout.as_secs())));
         }
+        self.stop_expecting(None);
+        self.give_up_clients();
+        self.tables.confirm();
         self.history.tick();
+        self.step(Event::Tidy);
     }
 
-    fn client_joined(&mut self, client: ClientId, name: String, sender: Sender<ToClient>) {
+    fn client_joined(&mut self, client: ClientId, name: String, session: u128, sender: Sender<ToClient>) {
         tracing::info!(%client, name, "a client joined");
-        let workers = self.tables.workers.values().map(|worker| worker.info.clone()).collect();
-        let outbox = vec![
-            ToClient::Welcome { client, dashboard: self.dashboard.clone() },
-            ToClient::Workers { joined: workers, left: vec![] },
-        ];
-        self.tables.clients.insert(client, Client { sender, outbox, name, graphs: vec![] });
+        self.note_record(Record::Client { client, session, name: name.clone() });
+        self.let_in(client, client, session, name, vec![], sender);
         self.give_graphs(client);
         self.announce(&format!("{{\"action\":\"add-client\",\"client\":{}}}", client.0));
+    }
+
+    /// A client wants nothing any more.
+    pub(crate) fn client_lost(&mut self, client: ClientId) {
+        self.tables.clients.remove(&client);
+        self.note_record(Record::Gone { client });
+        self.step(Event::ClientLost { client });
+        self.end_sharing(client);
+    }
+
+    /// Hands what was noted to the operating system, before anybody is told.
+    fn write_down(&mut self) {
+        if let Some(mut journal) = self.journal.take() {
+            journal.flush(self.tables.graphs.is_empty(), || self.present());
+            self.journal = Some(journal);
+        }
+    }
+
+    fn end(&mut self, for_good: bool, said: oneshot::Sender<()>) {
+        if for_good || self.journal.is_none() {
+            let reason = "the scheduler ends";
+            for worker in self.tables.workers.values() {
+                let _ = worker.sender.push([ToWorker::Leave { reason: reason.to_owned() }]);
+            }
+            for client in self.tables.clients.values() {
+                let _ = client.sender.push([ToClient::Ended]);
+            }
+            if let Some(journal) = self.journal.take() {
+                journal.remove();
+            }
+        }
+        let _ = said.send(());
+    }
+
+    /// Tells a client what there is.
+    pub(crate) fn let_in(
+        &mut self,
+        client: ClientId,
+        connection: ClientId,
+        session: u128,
+        name: String,
+        graphs: Vec<(u32, u32)>,
+        sender: Sender<ToClient>,
+    ) {
+        let workers = self.tables.workers.values().map(|worker| worker.info.clone()).collect();
+        let outbox = vec![
+            ToClient::Welcome { client, dashboard: self.dashboard.clone(), lasting: self.journal.is_some() },
+            ToClient::Workers { joined: workers, left: vec![] },
+        ];
+        self.tables
+            .clients
+            .insert(client, Client { sender, outbox, name, session, connection, accepted: vec![], graphs });
     }
 
     pub(crate) fn give_graphs(&mut self, client: ClientId) {
@@ -251,6 +398,7 @@ impl Core {
             return;
         };
         self.tables.next_graph = next;
+        self.note_record(Record::Graphs { client, first, behind: next });
         if let Some(client) = self.tables.clients.get_mut(&client) {
             client.graphs.push((first, next));
             client.outbox.push(ToClient::Graphs { first, count: GRAPHS_PER_RANGE });
@@ -282,11 +430,35 @@ impl Core {
                 tracing::info!(%worker, %task, %input, %holder, "an input could not be got");
                 self.step(Event::InputMissing { worker, task, attempt, input, holder });
             }
-            FromWorker::Copied { task } => self.step(Event::Copied { worker, task }),
+            FromWorker::Retracted { task, attempt } => self.step(Event::Retracted { worker, task, attempt }),
+            FromWorker::Retained { task, attempt } => self.step(Event::Retained { worker, task, attempt }),
+            FromWorker::Strained { strained } => {
+                tracing::info!(%worker, strained, "a worker's memory is short, or no longer");
+                self.step(Event::Strained { worker, strained });
+            }
+            FromWorker::Copied { task } => {
+                self.step(Event::Copied { worker, task });
+                self.copy_settled(worker, task);
+            }
+            FromWorker::CopyFailed { task } => {
+                tracing::info!(%worker, %task, "a copy could not be made");
+                self.step(Event::CopyFailed { worker, task });
+                self.copy_settled(worker, task);
+            }
+            FromWorker::Leaving => self.step(Event::Retire { workers: vec![worker] }),
+            FromWorker::Restarted => self.worker_settled(worker, false),
             FromWorker::Dropped { task } => self.step(Event::Dropped { worker, task }),
-            FromWorker::Heartbeat { memory_used_bytes, memory_managed_bytes, cpu_percent, executing } => {
+            FromWorker::Heartbeat {
+                memory_used_bytes,
+                memory_managed_bytes,
+                memory_spilled_bytes,
+                cpu_percent,
+                executing,
+            } => {
                 if let Some(known) = self.tables.workers.get_mut(&worker) {
                     known.info.memory_used_bytes = memory_used_bytes;
+                    known.info.memory_managed_bytes = memory_managed_bytes;
+                    known.info.memory_spilled_bytes = memory_spilled_bytes;
                     known.info.last_seen_us = now_us();
                     known.memory_managed_bytes = memory_managed_bytes;
                     known.cpu_percent = cpu_percent;
@@ -295,7 +467,7 @@ impl Core {
             }
             FromWorker::Called { call, answers } => self.hear_called(call, answers),
             FromWorker::Slots { python } => self.step(Event::WorkerSlots { worker, python }),
-            FromWorker::Hello(_) => tracing::warn!(%worker, "a worker said hello twice"),
+            FromWorker::Hello(_) | FromWorker::Rejoin(_) => tracing::warn!(%worker, "a worker said hello twice"),
         }
     }
 
@@ -311,4 +483,18 @@ impl Core {
             submitted.failures.insert(task.index, failure);
         }
     }
+}
+
+/// What tasks may call a worker: its name, its address with and without scheme and port, and its machine.
+pub(crate) fn labels(info: &WorkerInfo) -> Vec<String> {
+    let mut labels = vec![info.name.clone(), info.address.clone(), info.host.clone()];
+    if let Ok(address) = info.address.parse::<Address>()
+        && let Some((host, port)) = address.host_port()
+    {
+        labels.push(host.to_owned());
+        labels.push(format!("{host}:{port}"));
+        // As it would be written without encryption, which is how clients of other engines name it.
+        labels.push(format!("tcp://{host}:{port}"));
+    }
+    labels
 }

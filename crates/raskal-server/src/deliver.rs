@@ -34,6 +34,14 @@ impl Core {
                 Instruction::Abandon { worker, task, attempt } => {
                     self.tables.tell_worker(worker, ToWorker::Abandon { task, attempt });
                 }
+                Instruction::Copy { worker, task, from } => {
+                    self.tables.tell_worker(worker, ToWorker::Copy { task, from });
+                }
+                Instruction::Retired { worker } => self.retired(worker),
+                Instruction::Stays { worker } => self.worker_settled(worker, false),
+                Instruction::Retract { worker, task, attempt } => {
+                    self.tables.tell_worker(worker, ToWorker::Retract { task, attempt });
+                }
                 Instruction::Free { worker, task } => {
                     self.tables.tell_worker(worker, ToWorker::Free { task });
                     if self.scheduler.holders(task).is_empty() {
@@ -90,7 +98,7 @@ impl Core {
         target.outbox.push(ToWorker::Run { task, attempt, layer: layer_id.0, index, payload, inputs });
     }
 
-    fn deliver_finished(&mut self, client: ClientId, task: TaskId) {
+    pub(crate) fn deliver_finished(&mut self, client: ClientId, task: TaskId) {
         let source = self.scheduler.resolve(task);
         let Some(&holder) = self.scheduler.holders(source).first() else { return };
         let held = self.tables.graphs.get(&source.graph).and_then(|graph| graph.held.get(&source.index));
@@ -98,7 +106,7 @@ impl Core {
         self.tables.tell_client(client, ToClient::Finished { task, source, holder, size_bytes, inline });
     }
 
-    fn deliver_failure(&mut self, (client, cause, tasks): (ClientId, Cause, Vec<TaskId>)) {
+    pub(crate) fn deliver_failure(&mut self, (client, cause, tasks): (ClientId, Cause, Vec<TaskId>)) {
         let (Cause::Raised(task) | Cause::Killed(task) | Cause::Lost(task)) = cause;
         let failure = FailureMessage { task: Some(task), ..self.failure(cause) };
         self.tables.tell_client(client, ToClient::Failed { tasks, failure });

@@ -6,10 +6,11 @@
 //! - [`options`]: where to listen, with which credentials, how long to wait for silent workers.
 //! - [`run()`](mod@run): from options to a running process.
 //! - `connection`: one peer's frames, in and out.
-//! - `core`: the task that owns the scheduler; `submit`, `deliver` and `answer` are its parts; `tables` is what it knows
+//! - `core`: the task that owns the scheduler; `submit`, `deliver`, `answer` and `orders` are its parts; `tables` is what it knows
 //!   beside the scheduler: peers, functions, small values, failures.
 //! - `board`: named things that clients share, pure; `share`: it and calls into executors under the core.
 //! - `idle`: ends a scheduler that has nothing to do.
+//! - `journal`: what is needed after a restart; `recover`: peers that come back.
 //! - `report`: what the dashboard shows.
 //!
 //! This process never reads a user's value or function, and links neither Python nor DataFusion.
@@ -20,7 +21,10 @@ mod connection;
 mod core;
 mod deliver;
 mod idle;
+mod journal;
 pub mod options;
+mod orders;
+mod recover;
 mod report;
 pub mod run;
 mod share;
@@ -28,4 +32,4 @@ mod submit;
 mod tables;
 
 pub use options::{ServerOptions, Started};
-pub use run::{ServerError, run, serve};
+pub use run::{Ending, ServerError, run, serve};

@@ -14,6 +14,10 @@ pub struct ServerOptions {
     /// The file that tells workers and clients where the scheduler is and how to be let in; without it, the one of the
     /// per-user folder.
     pub scheduler_file: Option<PathBuf>,
+    /// The folder of the journal, with which a scheduler that is started again goes on; none for no journal.
+    pub journal: Option<PathBuf>,
+    /// Whether a request to terminate is followed by a new start (a service manager's way): the journal then stays.
+    pub comes_back: bool,
     /// Where to listen for browsers; none for no dashboard.
     pub dashboard: Option<SocketAddr>,
     /// Whether anybody who reaches the dashboard may look, wherever it listens.
@@ -37,6 +41,8 @@ impl Default for ServerOptions {
             listen: vec![Address::tls("127.0.0.1", 8786)],
             credentials: None,
             scheduler_file: None,
+            journal: None,
+            comes_back: false,
             dashboard: Some(SocketAddr::from(([127, 0, 0, 1], 8787))),
             dashboard_open: false,
             worker_timeout: Duration::from_secs(30),

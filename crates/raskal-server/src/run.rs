@@ -3,15 +3,18 @@
 //! Start at [`run`], which blocks, or [`serve`], which is its asynchronous inside.
 
 use crate::connection::{self, Door};
-use crate::core::Core;
+use crate::core::{Core, Incoming};
 use crate::idle::Idle;
+use crate::journal::{self, Journal, Past};
 use crate::options::{ServerOptions, Started};
 use crate::report::Reports;
 use raskal_dashboard::{Access, AccessError};
 use raskal_net::{Address, Credentials, HandshakeOptions, Listener, NetError, Role, SchedulerFile};
 use std::future::Future;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
@@ -32,12 +35,36 @@ pub enum ServerError {
         /// Why not.
         reason: String,
     },
+    /// The journal.
+    #[error("cannot use the journal in {folder}: {reason}\nhint: pass another folder with --journal, or --no-journal")]
+    Journal {
+        /// Where.
+        folder: PathBuf,
+        /// Why not.
+        reason: String,
+    },
     /// Who may see the dashboard.
     #[error(transparent)]
     Access(#[from] AccessError),
     /// The operating system refused something.
     #[error("cannot run the scheduler: {0}")]
     System(#[from] std::io::Error),
+}
+
+/// How long peers may take to hear that the scheduler ends.
+const GOODBYE: Duration = Duration::from_millis(50);
+
+/// How a scheduler ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// The cluster ends with it.
+    ForGood,
+    /// With a journal, one that is started again goes on.
+    ForAWhile,
+}
+
+fn open_journal(folder: &Path) -> Result<(Journal, Past), ServerError> {
+    Journal::open(folder).map_err(|error| ServerError::Journal { folder: folder.to_owned(), reason: error.to_string() })
 }
 
 /// Runs a scheduler until it is interrupted or terminated.
@@ -57,11 +84,16 @@ pub fn run(options: ServerOptions) -> Result<(), ServerError> {
 ///
 /// # Errors
 /// If it can't listen.
-pub async fn serve(options: ServerOptions, shutdown: impl Future<Output = ()>) -> Result<(), ServerError> {
+pub async fn serve(options: ServerOptions, shutdown: impl Future<Output = Ending>) -> Result<(), ServerError> {
     let credentials = match options.credentials {
         Some(credentials) => credentials,
-        None => Credentials::generate(&hosts(&options.listen))?,
+        // With a journal, peers of before must be able to come back.
+        None => match &options.journal {
+            Some(folder) => journal::credentials(folder, &hosts(&options.listen))?,
+            None => Credentials::generate(&hosts(&options.listen))?,
+        },
     };
+    let past = options.journal.as_deref().map(open_journal).transpose()?;
     let mut listeners = Vec::new();
     for address in &options.listen {
         let handshake = HandshakeOptions::new(Role::Scheduler);
@@ -103,24 +135,35 @@ pub async fn serve(options: ServerOptions, shutdown: impl Future<Output = ()>) -
     };
     SchedulerFile::new(addresses.clone(), &credentials, dashboard.clone()).write(&path)?;
     tracing::info!(?addresses, dashboard, file = %path.display(), "the scheduler listens");
-    let door = Door::new(inbox);
+    let door = Door::new(inbox.clone(), past.as_ref().map_or(0, |(_, past)| past.next_peer));
     for listener in listeners {
         tokio::spawn(connection::accept(listener, door.clone()));
     }
     let enough = Arc::new(tokio::sync::Notify::new());
     let idle = Idle::new(options.idle_timeout, enough.clone());
-    let core = Core::new(addresses.clone(), dashboard.clone(), options.worker_timeout, idle);
+    let mut core = Core::new(addresses.clone(), dashboard.clone(), options.worker_timeout, idle);
+    if let Some((journal, past)) = past {
+        core.begin_anew(journal, past);
+    }
     let core = tokio::spawn(core.run(outgoing));
     if let Some(on_start) = options.on_start {
         on_start(&Started { addresses, scheduler_file: path.clone(), dashboard });
     }
-    tokio::select! {
-        () = shutdown => {}
-        () = enough.notified() => {}
+    let ending = tokio::select! {
+        ending = shutdown => ending,
+        () = enough.notified() => Ending::ForGood,
+    };
+    let (said, heard) = tokio::sync::oneshot::channel();
+    let for_good = ending == Ending::ForGood || !options.comes_back;
+    if inbox.send(Incoming::End { for_good, said }).await.is_ok() && heard.await.is_ok() {
+        // What was said is written by the connections' own tasks.
+        tokio::time::sleep(GOODBYE).await;
     }
     core.abort();
     drop(stop);
-    SchedulerFile::remove_own(&path);
+    if for_good || options.journal.is_none() {
+        SchedulerFile::remove_own(&path);
+    }
     tracing::info!("the scheduler ends");
     Ok(())
 }
@@ -136,8 +179,9 @@ fn hosts(listen: &[Address]) -> Vec<&str> {
     hosts
 }
 
-/// Done at an interrupt, a request to terminate, or the end of the standard input.
-fn shutdown(end_with_stdin: bool) -> std::io::Result<impl Future<Output = ()>> {
+/// Done at an interrupt or the end of the standard input, which end the cluster, or at a request to terminate, after which
+/// a service manager may start it again.
+fn shutdown(end_with_stdin: bool) -> std::io::Result<impl Future<Output = Ending>> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
@@ -153,9 +197,9 @@ fn shutdown(end_with_stdin: bool) -> std::io::Result<impl Future<Output = ()>> {
     }
     Ok(async move {
         tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-            _ = end => {}
+            _ = interrupt.recv() => Ending::ForGood,
+            _ = terminate.recv() => Ending::ForAWhile,
+            _ = end => Ending::ForGood,
         }
     })
 }

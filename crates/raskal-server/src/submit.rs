@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 impl Core {
     pub(crate) fn hear_client(&mut self, client: ClientId, message: FromClient) {
+        self.note(&message);
         match message {
             FromClient::Submit(submit) => {
                 if let Err(problem) = self.submit(client, *submit) {
@@ -30,14 +31,22 @@ impl Core {
             }
             FromClient::MoreGraphs => self.give_graphs(client),
             FromClient::Ask { request, question } => {
-                let answer = answer(self, question);
-                self.tables.tell_client(client, ToClient::Answer { request, answer });
+                if let Some(question) = self.order(client, request, question) {
+                    let answer = answer(self, question);
+                    self.tables.tell_client(client, ToClient::Answer { request, answer });
+                }
             }
             FromClient::Board { request, ask } => self.hear_board(client, request, ask),
             FromClient::GiveUp { request } => self.hear_give_up(client, request),
             FromClient::Call { request, call } => self.hear_call(client, request, call),
             FromClient::Setup(setup) => self.hear_setup(setup),
-            FromClient::Hello { .. } => self.hang_up(client, "it said hello twice"),
+            FromClient::Recall { tasks } => {
+                let tasks = tasks.into_iter().filter(|task| !self.tables.has(*task) || self.owns(client, task.graph));
+                let tasks: Vec<TaskId> = tasks.collect();
+                self.release_others(client, &tasks);
+                self.recall(client, tasks);
+            }
+            FromClient::Hello { .. } | FromClient::Resume { .. } => self.hang_up(client, "it said hello twice"),
         }
     }
 
@@ -47,22 +56,39 @@ impl Core {
 
     /// Ends the connection of a client that says what no client of ours says.
     fn hang_up(&mut self, client: ClientId, problem: &str) {
-        let Some(gone) = self.tables.clients.remove(&client) else { return };
+        let Some(gone) = self.tables.clients.get(&client) else { return };
         tracing::warn!(%client, name = gone.name, problem, "a client's connection was closed");
+        let _ = gone.sender.push([ToClient::Ended]);
         gone.sender.close();
-        self.step(Event::ClientLost { client });
-        self.end_sharing(client);
+        self.client_lost(client);
     }
 
     fn submit(&mut self, client: ClientId, submit: Submit) -> Result<(), String> {
-        let Submit { graph: id, layers, functions, imports, wanted } = submit;
+        let id = submit.graph;
         let ranges = self.tables.clients.get(&client).map(|client| client.graphs.as_slice()).unwrap_or_default();
         if !ranges.iter().any(|&(first, behind)| (first..behind).contains(&id.0)) {
             return Err(format!("graph number {id} was not given to it"));
         }
+        if self.owns(client, id) {
+            // It was on its way when the connection broke, and is said again.
+            self.tables.accepted(client, id);
+            let tasks = submit.wanted.iter().map(|&index| TaskId { graph: id, index }).collect();
+            self.recall(client, tasks);
+            return Ok(());
+        }
         if self.tables.graphs.contains_key(&id) {
             return Err(format!("graph number {id} is in use"));
         }
+        if let Some(journal) = &mut self.journal {
+            journal.submitted(client, &submit);
+        }
+        self.tables.accepted(client, id);
+        self.accept(client, submit)
+    }
+
+    /// Takes a graph in, whoever sent it.
+    pub(crate) fn accept(&mut self, client: ClientId, submit: Submit) -> Result<(), String> {
+        let Submit { graph: id, layers, functions, imports, wanted } = submit;
         let graph = Arc::new(Graph::from_parts(layers).map_err(|error| error.to_string())?);
         let count = graph.task_count();
         if functions.len() != graph.layers().len() {

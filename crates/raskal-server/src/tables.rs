@@ -29,6 +29,11 @@ pub(crate) struct Client {
     pub(crate) sender: Sender<ToClient>,
     pub(crate) outbox: Vec<ToClient>,
     pub(crate) name: String,
+    /// The random number by which it is known again, and the number of its connection.
+    pub(crate) session: u128,
+    pub(crate) connection: ClientId,
+    /// Submissions that arrived, of which it was not told yet.
+    pub(crate) accepted: Vec<GraphId>,
     /// The graph numbers that it may use: first, and one behind the last.
     pub(crate) graphs: Vec<(u32, u32)>,
 }
@@ -86,7 +91,23 @@ impl Tables {
             let _ = worker.sender.push(worker.outbox.drain(..));
         }
         for client in self.clients.values_mut().filter(|client| !client.outbox.is_empty()) {
-            let _ = client.sender.push(client.outbox.drain(..));
+            // Told along with something else: alone it would wake the client for nothing.
+            let accepted = client.accepted.drain(..).map(|graph| ToClient::Accepted { graph });
+            let _ = client.sender.push(accepted.chain(client.outbox.drain(..)));
+        }
+    }
+
+    /// A submission arrived.
+    pub(crate) fn accepted(&mut self, client: ClientId, graph: GraphId) {
+        if let Some(client) = self.clients.get_mut(&client) {
+            client.accepted.push(graph);
+        }
+    }
+
+    /// Tells clients of what arrived, if they were not told along with something else.
+    pub(crate) fn confirm(&mut self) {
+        for client in self.clients.values_mut() {
+            client.outbox.extend(client.accepted.drain(..).map(|graph| ToClient::Accepted { graph }));
         }
     }
 

@@ -4,7 +4,7 @@
 //! Workers answer at once and in turn; nothing but the scheduler's steps is timed, on the machine's clock.
 
 use raskal_graph::{Edge, EdgeMap, Graph, Layer};
-use raskal_scheduler::{Event, Instruction, Scheduler, Slots};
+use raskal_scheduler::{Event, Instruction, Scheduler, Slots, Traits};
 use raskal_types::{ClientId, GraphId, WorkerId};
 use std::collections::VecDeque;
 use std::error::Error;
@@ -60,8 +60,14 @@ type Running = VecDeque<(WorkerId, raskal_types::TaskId, raskal_types::Attempt)>
 fn measure(name: &str, workers: u32, duration_us: u32, graph: Graph) {
     let (mut scheduler, mut out, mut running) = (Scheduler::new(), Vec::new(), Running::new());
     for worker in (0..workers).map(WorkerId) {
-        scheduler
-            .step(Event::WorkerJoined { worker, slots: Slots::Separate { python: SLOTS, native: SLOTS } }, &mut out);
+        scheduler.step(
+            Event::WorkerJoined {
+                worker,
+                slots: Slots::Separate { python: SLOTS, native: SLOTS },
+                traits: Traits::default(),
+            },
+            &mut out,
+        );
     }
     let tasks = graph.task_count();
     let last = raskal_graph::LayerId(graph.layers().len() as u32 - 1);

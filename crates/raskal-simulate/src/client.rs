@@ -38,6 +38,11 @@ impl Client {
         self.answers.iter().map(|(&task, &answer)| (task, answer))
     }
 
+    /// Whether a result failed, as far as it heard.
+    pub(crate) fn has_failed(&self, task: TaskId) -> bool {
+        matches!(self.answers.get(&task), Some(Answer::Failed(_)))
+    }
+
     /// A result that failed does not come back.
     pub(crate) fn learn(&mut self, task: TaskId, answer: Answer) {
         if let Some(known) = self.answers.get_mut(&task) {

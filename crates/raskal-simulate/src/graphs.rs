@@ -35,7 +35,23 @@ fn annotated(rng: &mut StdRng, layer: Layer) -> Layer {
 
 fn annotations(rng: &mut StdRng) -> Annotations {
     let priority = if rng.random_bool(0.2) { rng.random_range(-1..=1) } else { 0 };
-    Annotations { priority, retries: rng.random_range(0..=2), ..Annotations::default() }
+    let mut asked = Annotations { priority, retries: rng.random_range(0..=2), ..Annotations::default() };
+    if rng.random_bool(0.15) {
+        asked.workers = (0..rng.random_range(1..=2)).map(|_| name(rng)).collect();
+        asked.allow_other_workers = rng.random_bool(0.5);
+    }
+    if rng.random_bool(0.15) {
+        asked.resources = vec![(RESOURCE.to_owned(), f64::from(rng.random_range(1..=3)) * 0.5)];
+    }
+    asked
+}
+
+/// What workers have and tasks ask for.
+pub(crate) const RESOURCE: &str = "gpu";
+
+/// A name that several workers may share.
+pub(crate) fn name(rng: &mut StdRng) -> String {
+    format!("w{}", rng.random_range(0..3))
 }
 
 /// A layer that takes one earlier layer by a formula (now and then twice), or none.

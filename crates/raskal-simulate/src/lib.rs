@@ -44,6 +44,14 @@ pub struct Report {
     pub collected: u64,
     /// Results that failed, and were allowed to.
     pub failed: u64,
+    /// Tasks that were asked back of a worker for an idle one.
+    pub retracted: u64,
+    /// Workers that came back after their connection broke or their scheduler was killed.
+    pub rejoined: u64,
+    /// How often the scheduler was killed and started again.
+    pub restarts: u64,
+    /// Workers that left in order.
+    pub retired: u64,
     /// Graphs that were forgotten.
     pub forgotten: u64,
     /// Values that the scheduler took a worker to hold, and that turned out not to be there. Using one heals it.
@@ -58,6 +66,10 @@ impl std::ops::AddAssign for Report {
         self.wanted += other.wanted;
         self.collected += other.collected;
         self.failed += other.failed;
+        self.retracted += other.retracted;
+        self.rejoined += other.rejoined;
+        self.restarts += other.restarts;
+        self.retired += other.retired;
         self.forgotten += other.forgotten;
         self.phantoms += other.phantoms;
     }

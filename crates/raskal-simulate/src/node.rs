@@ -3,9 +3,9 @@
 //! Orders in, [`Deed`]s out: inputs are fetched first, tasks wait for a slot, values are kept until they are freed. It
 //! never reads the scheduler's state: all it knows came with its orders.
 
-use raskal_scheduler::{Event, Slots};
+use raskal_scheduler::{Event, Slots, Traits};
 use raskal_types::{Attempt, SlotClass, TaskId, WorkerId};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// The worker that is nowhere: who is named for an input that had no holder.
 pub(crate) const NOBODY: WorkerId = WorkerId(u32::MAX);
@@ -15,6 +15,9 @@ pub(crate) const NOBODY: WorkerId = WorkerId(u32::MAX);
 pub(crate) enum Order {
     Run { task: TaskId, attempt: Attempt, class: SlotClass, inputs: Vec<(TaskId, WorkerId)> },
     Abandon { task: TaskId, attempt: Attempt },
+    Retract { task: TaskId, attempt: Attempt },
+    Copy { task: TaskId, from: WorkerId },
+    Leave,
     Free { task: TaskId },
 }
 
@@ -47,26 +50,46 @@ struct Job {
 pub(crate) struct Node {
     id: WorkerId,
     pub(crate) slots: Slots,
+    pub(crate) traits: Traits,
     pub(crate) values: BTreeMap<TaskId, u64>,
     jobs: BTreeMap<TaskId, Job>,
     /// Values on their way, and from whom.
     fetching: BTreeMap<TaskId, WorkerId>,
+    /// Those of them that the scheduler ordered.
+    ordered: BTreeSet<TaskId>,
     queue: VecDeque<(TaskId, Attempt)>,
     /// Runs in the slots, by lane; an abandoned one stays until it ends.
     running: [u32; 2],
 }
 
 impl Node {
-    pub(crate) fn new(id: WorkerId, slots: Slots) -> Node {
+    pub(crate) fn new(id: WorkerId, slots: Slots, traits: Traits) -> Node {
         Node {
             id,
             slots,
+            traits,
             values: BTreeMap::new(),
             jobs: BTreeMap::new(),
             fetching: BTreeMap::new(),
+            ordered: BTreeSet::new(),
             queue: VecDeque::new(),
             running: [0; 2],
         }
+    }
+
+    /// The tasks that it was given and has not answered.
+    pub(crate) fn given(&self) -> impl Iterator<Item = TaskId> {
+        self.jobs.keys().copied()
+    }
+
+    /// The same, with their runs.
+    pub(crate) fn given_runs(&self) -> Vec<(TaskId, Attempt)> {
+        self.jobs.iter().map(|(&task, job)| (task, job.attempt)).collect()
+    }
+
+    /// It has another number.
+    pub(crate) fn rename(&mut self, id: WorkerId) {
+        self.id = id;
     }
 
     /// Whether it has nothing to do.
@@ -98,6 +121,25 @@ impl Node {
                     self.jobs.remove(&task);
                 }
             }
+            Order::Retract { task, attempt } => {
+                if self.jobs.get(&task).is_some_and(|job| job.attempt == attempt && !job.started) {
+                    self.jobs.remove(&task);
+                    out.push(Deed::Report(Event::Retracted { worker: self.id, task, attempt }));
+                } else {
+                    out.push(Deed::Report(Event::Retained { worker: self.id, task, attempt }));
+                }
+            }
+            Order::Copy { task, from } => {
+                if self.values.contains_key(&task) {
+                    out.push(Deed::Report(Event::Copied { worker: self.id, task }));
+                } else {
+                    self.ordered.insert(task);
+                    if self.fetching.insert(task, from).is_none() {
+                        out.push(Deed::Fetch { value: task, holder: from });
+                    }
+                }
+            }
+            Order::Leave => {}
             Order::Free { task } => {
                 self.values.remove(&task);
             }
@@ -108,10 +150,15 @@ impl Node {
     /// A fetch ended: with the value, or without.
     pub(crate) fn fetched(&mut self, value: TaskId, got: Option<u64>, out: &mut Vec<Deed>) {
         let Some(holder) = self.fetching.remove(&value) else { return };
-        if let Some(content) = got
-            && self.values.insert(value, content).is_none()
-        {
-            out.push(Deed::Report(Event::Copied { worker: self.id, task: value }));
+        let ordered = self.ordered.remove(&value);
+        match got {
+            Some(content) => {
+                if self.values.insert(value, content).is_none() || ordered {
+                    out.push(Deed::Report(Event::Copied { worker: self.id, task: value }));
+                }
+            }
+            None if ordered => out.push(Deed::Report(Event::CopyFailed { worker: self.id, task: value })),
+            None => {}
         }
         let waiting: Vec<TaskId> = self
             .jobs

@@ -23,6 +23,12 @@ pub struct Profile {
     pub impatience: f64,
     /// That a client vanishes without a word.
     pub vanishes: f64,
+    /// At most so many connections of workers break and are made again.
+    pub breaks_max: u32,
+    /// At most so often the scheduler is killed and started again.
+    pub restarts_max: u32,
+    /// That there are orders about where values are kept, and workers whose memory is short; the same for each further one.
+    pub custody: f64,
 }
 
 impl Profile {
@@ -38,6 +44,9 @@ impl Profile {
         imports: 0.0,
         impatience: 0.0,
         vanishes: 0.0,
+        breaks_max: 0,
+        restarts_max: 0,
+        custody: 0.0,
     };
     /// Workers crash and join, processes die.
     pub const LOSSES: Profile =
@@ -60,8 +69,22 @@ impl Profile {
         imports: 0.8,
         impatience: 0.3,
         vanishes: 0.1,
+        ..Profile::CALM
     };
+    /// Copies, moves, workers that leave and workers whose memory is short.
+    pub const CUSTODY: Profile =
+        Profile { name: "custody", clients_max: 2, crashes_max: 2, deaths: 0.01, custody: 0.6, ..Profile::CALM };
+    /// Connections that break, schedulers that are killed, and everything else as well.
+    pub const RESTARTS: Profile =
+        Profile { name: "restarts", breaks_max: 4, restarts_max: 2, custody: 0.3, vanishes: 0.0, ..Profile::IMPORTS };
     /// All of the above.
-    pub const ALL: [Profile; 5] =
-        [Profile::CALM, Profile::LOSSES, Profile::FAILURES, Profile::CLIENTS, Profile::IMPORTS];
+    pub const ALL: [Profile; 7] = [
+        Profile::CALM,
+        Profile::LOSSES,
+        Profile::FAILURES,
+        Profile::CLIENTS,
+        Profile::IMPORTS,
+        Profile::CUSTODY,
+        Profile::RESTARTS,
+    ];
 }

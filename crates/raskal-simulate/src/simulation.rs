@@ -1,12 +1,13 @@
 //! The world: the real scheduler, model workers and clients, and what goes on between them.
 //!
-//! Start at [`Simulation::run`]; `foresee` and `submit` bring trouble and work, `checks` looks at the end. After every
+//! Start at [`Simulation::run`]; `foresee`, `trouble` and `submit` bring trouble and work, `checks` looks at the end. After every
 //! step the scheduler's invariants are looked at; when nothing happens any more, every wanted result has been answered,
 //! rightly; when everything was released, nothing is left anywhere.
 
 mod checks;
 mod foresee;
 mod submit;
+mod trouble;
 
 use crate::Report;
 use crate::agenda::{Agenda, Links};
@@ -17,9 +18,10 @@ use crate::profile::Profile;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
-use raskal_scheduler::{Event, Instruction, Scheduler, Slots};
+use raskal_scheduler::{Event, Instruction, Scheduler, Slots, Traits};
 use raskal_types::{Attempt, ClientId, GraphId, SlotClass, TaskId, WorkerId};
 use std::collections::BTreeMap;
+use trouble::{Rejoining, Trouble};
 
 /// Trouble and submissions take place in this time; afterwards a worker that can run everything joins.
 const SPAN_US: u64 = 20_000;
@@ -68,8 +70,11 @@ enum Happening {
         task: TaskId,
         holder: WorkerId,
     },
-    Join(Slots),
+    Join(Slots, Traits),
     Crash,
+    Trouble(Trouble),
+    /// A worker is back that was there before.
+    Rejoined(Box<Rejoining>),
     Submit(ClientId),
     /// A client wants some results no more.
     Release(ClientId, Vec<TaskId>),
@@ -92,6 +97,12 @@ pub struct Simulation {
     clients: BTreeMap<ClientId, Client>,
     plans: BTreeMap<GraphId, Plan>,
     workers_seen: u32,
+    /// Workers that came back under another number.
+    renamed: BTreeMap<WorkerId, WorkerId>,
+    /// What a journal would hold.
+    submissions: BTreeMap<GraphId, Event>,
+    /// Whether the scheduler gives nothing out.
+    holding: bool,
     crashes: u32,
     report: Report,
 }
@@ -129,11 +140,15 @@ impl Simulation {
             clients: clients.collect(),
             plans: BTreeMap::new(),
             workers_seen: 0,
+            renamed: BTreeMap::new(),
+            submissions: BTreeMap::new(),
+            holding: false,
             crashes: 0,
             report: Report::default(),
             rng,
         };
         simulation.foresee();
+        simulation.foresee_trouble();
         simulation
     }
 
@@ -147,23 +162,32 @@ impl Simulation {
 
     fn happen(&mut self, happening: Happening) {
         match happening {
+            // Said on a connection that has broken since.
+            Happening::Notice(Event::WorkerJoined { worker, .. }) if self.renamed.contains_key(&worker) => {}
             Happening::Notice(event) => self.step(event),
             Happening::Locate { client, task, missing } => self.locate(client, task, missing),
-            Happening::Ordered(worker, order) => self.at_node(worker, |node, deeds| node.obey(order, deeds)),
+            Happening::Ordered(worker, Order::Leave) => self.left(worker),
+            Happening::Trouble(trouble) => self.trouble(trouble),
+            Happening::Rejoined(rejoining) => self.rejoined(*rejoining),
+            Happening::Ordered(worker, order) => {
+                self.at_node(worker, |node, deeds| node.obey(order, deeds));
+                self.check_demands(worker);
+            }
             Happening::Answered(client, task, answer) => self.answered(client, task, answer),
             Happening::Fetched { worker, value, holder } => {
                 let reached = !self.rng.random_bool(self.profile.unreachable);
                 let holder = self.nodes.get(&holder).filter(|_| reached);
                 let got = holder.and_then(|holder| holder.values.get(&value)).copied();
+                let worker = self.current(worker);
                 self.at_node(worker, |node, deeds| node.fetched(value, got, deeds));
             }
             Happening::Ran { worker, task, attempt, outcome } => self.ran(worker, task, attempt, outcome),
             Happening::Collected { client, task, holder } => self.collected(client, task, holder),
-            Happening::Join(slots) => {
+            Happening::Join(slots, traits) => {
                 let worker = WorkerId(self.workers_seen);
                 self.workers_seen += 1;
-                self.nodes.insert(worker, Node::new(worker, slots));
-                self.send(Link::FromWorker(worker), Happening::Notice(Event::WorkerJoined { worker, slots }));
+                self.nodes.insert(worker, Node::new(worker, slots, traits.clone()));
+                self.send(Link::FromWorker(worker), Happening::Notice(Event::WorkerJoined { worker, slots, traits }));
             }
             Happening::Crash => {
                 let present: Vec<WorkerId> = self.nodes.keys().copied().collect();
@@ -208,6 +232,11 @@ impl Simulation {
     /// The scheduler takes in an event; what it says is sent off.
     fn step(&mut self, event: Event) {
         self.report.steps += 1;
+        match &event {
+            Event::Hold { hold } => self.holding = *hold,
+            Event::Submit { graph, .. } => _ = self.submissions.insert(*graph, event.clone()),
+            _ => {}
+        }
         let mut instructions = std::mem::take(&mut self.instructions);
         self.scheduler.step(event, &mut instructions);
         self.scheduler.validate();
@@ -226,6 +255,10 @@ impl Simulation {
                 Instruction::Abandon { worker, task, attempt } => {
                     self.send(Link::ToWorker(worker), Happening::Ordered(worker, Order::Abandon { task, attempt }));
                 }
+                Instruction::Retract { worker, task, attempt } => {
+                    self.report.retracted += 1;
+                    self.send(Link::ToWorker(worker), Happening::Ordered(worker, Order::Retract { task, attempt }));
+                }
                 Instruction::Free { worker, task } => {
                     self.send(Link::ToWorker(worker), Happening::Ordered(worker, Order::Free { task }));
                 }
@@ -233,13 +266,18 @@ impl Simulation {
                 Instruction::Failed { client, task, cause } => {
                     self.send(Link::ToClient(client), Happening::Answered(client, task, Answer::Failed(cause)));
                 }
+                Instruction::Copy { worker, task, from } => self.order_copy(worker, task, from),
+                Instruction::Retired { worker } => {
+                    self.send(Link::ToWorker(worker), Happening::Ordered(worker, Order::Leave));
+                }
+                Instruction::Stays { .. } => {}
                 Instruction::Forget { .. } => self.report.forgotten += 1,
             }
         }
         self.instructions = instructions;
     }
 
-    fn tell_where(&mut self, client: ClientId, task: TaskId) {
+    pub(crate) fn tell_where(&mut self, client: ClientId, task: TaskId) {
         if let Some(&holder) = self.scheduler.holders(task).choose(&mut self.rng) {
             self.send(Link::ToClient(client), Happening::Answered(client, task, Answer::Held(holder)));
         }
@@ -287,6 +325,7 @@ impl Simulation {
     }
 
     fn ran(&mut self, worker: WorkerId, task: TaskId, attempt: Attempt, outcome: Outcome) {
+        let worker = self.current(worker);
         let Some(node) = self.nodes.get(&worker) else { return };
         self.report.runs += 1;
         let mut dropped = Vec::new();
@@ -313,6 +352,10 @@ impl Simulation {
         if !self.client(client).wants(task) {
             return;
         }
+        if self.report.restarts > 0 && self.client(client).has_failed(task) {
+            // A scheduler that was started again tried it once more before it heard that nobody waits.
+            return;
+        }
         match answer {
             Answer::Held(holder) => {
                 let at_us = self.agenda.now_us() + self.delay_us();
@@ -331,6 +374,9 @@ impl Simulation {
     /// A client asks a holder for a result.
     fn collected(&mut self, client: ClientId, task: TaskId, holder: WorkerId) {
         if !self.client(client).wants(task) {
+            return;
+        }
+        if self.client(client).has_failed(task) {
             return;
         }
         let source = self.resolve(task);

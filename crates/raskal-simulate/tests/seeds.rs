@@ -50,6 +50,17 @@ fn graphs_that_build_on_each_other_survive_all_of_it() {
     play(&Profile::IMPORTS);
 }
 
+#[test]
+fn values_move_and_workers_leave_without_loss() {
+    assert!(play(&Profile::CUSTODY).retired > 10);
+}
+
+#[test]
+fn broken_connections_and_killed_schedulers_change_no_result() {
+    let total = play(&Profile::RESTARTS);
+    assert!(total.rejoined > 100 && total.restarts > 50, "{total:?}");
+}
+
 /// Plays one seed again: `SEED=7 PROFILE=losses cargo test -p raskal-simulate replay`. Without a seed it checks what that
 /// relies on: the same seed plays the same story.
 #[test]

@@ -13,14 +13,17 @@
 //! ```
 //!
 //! - [`message`]: events and instructions.
-//! - [`machine`]: tasks from arrival to answer; [`transfer`]: values on their way; [`executor`]: the Python processes.
+//! - [`machine`]: tasks from arrival to answer; [`transfer`]: values on their way; [`executor`]: the Python processes;
+//!   [`memory`]: what leaves memory first.
 //!
 //! Pure: no value, function, socket, process, clock or thread; time comes in as measured durations.
 
 pub mod executor;
 pub mod machine;
+pub mod memory;
 pub mod message;
 pub mod transfer;
 
 pub use machine::Worker;
+pub use memory::Cold;
 pub use message::{Delivery, Event, ExecutorId, Instruction, Source};

@@ -35,6 +35,8 @@ struct Task {
     state: State,
     /// The executor chosen for it, once its inputs bind it to one.
     executor: Option<ExecutorId>,
+    /// Whether the scheduler asked it back.
+    asked_back: bool,
 }
 
 /// A worker's machine.
@@ -43,6 +45,10 @@ pub struct Worker {
     tasks: TaskMap<Task>,
     pub(crate) values: TaskMap<Place>,
     pub(crate) executors: Vec<Executor>,
+    /// Counts the steps.
+    pub(crate) clock: u64,
+    /// Bytes of the values that live in executors.
+    pub(crate) live_bytes: u64,
     native_slots: u32,
     native_running: u32,
     native_queue: VecDeque<TaskId>,
@@ -57,6 +63,8 @@ impl Worker {
             tasks: TaskMap::default(),
             values: TaskMap::default(),
             executors: Vec::new(),
+            clock: 0,
+            live_bytes: 0,
             native_slots,
             native_running: 0,
             native_queue: VecDeque::new(),
@@ -66,9 +74,13 @@ impl Worker {
 
     /// Takes in one event and appends what is to be done to `out`.
     pub fn step(&mut self, event: Event, out: &mut Vec<Instruction>) {
+        self.clock += 1;
         match event {
+            Event::Evict { value } => self.evict(value, out),
             Event::Run { task, attempt, class, inputs } => self.run(task, attempt, class, inputs, out),
             Event::Abandon { task, attempt } => self.abandon(task, attempt, out),
+            Event::Retract { task, attempt } => self.retract(task, attempt, out),
+            Event::Copy { value, peer } => self.copy(value, peer, out),
             Event::Free { value } => self.free(value, out),
             Event::Fetched { value, size_bytes } => {
                 out.push(Instruction::ReportCopied { value });
@@ -112,6 +124,15 @@ impl Worker {
                 if let Some(executor) = self.executor(executor) {
                     executor.answered(task, attempt);
                 }
+                if self.tasks.get(&task).is_some_and(|known| known.attempt == attempt && known.asked_back) {
+                    self.take(task, attempt, out);
+                    out.push(Instruction::ReportRetracted { task, attempt });
+                }
+            }
+            Event::PythonBegun { task, attempt } => {
+                if self.tasks.get(&task).is_some_and(|known| known.attempt == attempt && known.asked_back) {
+                    out.push(Instruction::ReportRetained { task, attempt });
+                }
             }
             Event::ExecutorReady { executor, threads } => self.executors.push(Executor::new(executor, threads)),
             Event::ExecutorThreads { executor, threads } => {
@@ -133,8 +154,29 @@ impl Worker {
         })
     }
 
-    pub(crate) fn id(&self) -> WorkerId {
+    /// Who it is.
+    pub fn id(&self) -> WorkerId {
         self.id
+    }
+
+    /// It has another number, to a scheduler that it came back to.
+    pub fn rename(&mut self, id: WorkerId) {
+        self.id = id;
+    }
+
+    /// The values that it holds, and their sizes.
+    pub fn inventory(&self) -> Vec<(TaskId, u64)> {
+        let held = self.values.iter().filter(|(_, place)| place.owned && place.is_somewhere());
+        let mut held: Vec<(TaskId, u64)> = held.map(|(&value, place)| (value, place.size_bytes)).collect();
+        held.sort_unstable();
+        held
+    }
+
+    /// The tasks that it was given and has not answered.
+    pub fn given(&self) -> Vec<(TaskId, Attempt)> {
+        let mut given: Vec<(TaskId, Attempt)> = self.tasks.iter().map(|(&id, task)| (id, task.attempt)).collect();
+        given.sort_unstable();
+        given
     }
 
     fn run(
@@ -154,8 +196,13 @@ impl Worker {
                 self.values.entry(input).or_insert_with(|| Place::passing(INLINE_BYTES_MAX)).users += 1;
             }
         }
+        for (input, _) in &inputs {
+            if let Some(place) = self.values.get_mut(input) {
+                place.touched = self.clock;
+            }
+        }
         let state = State::Waiting(0);
-        self.tasks.insert(task, Task { attempt, class, inputs, state, executor: None });
+        self.tasks.insert(task, Task { attempt, class, inputs, state, executor: None, asked_back: false });
         for at in 0..self.tasks[&task].inputs.len() {
             let (input, source) = self.tasks[&task].inputs[at];
             let known = self.values.get(&input).is_some_and(|place| place.is_somewhere() || place.fetching);
@@ -274,6 +321,9 @@ impl Worker {
         }
         let task = self.tasks.remove(&id)?;
         for (input, source) in task.inputs {
+            if let (State::Sent(_), Some(place)) = (task.state, self.values.get_mut(&input)) {
+                place.sent = place.sent.saturating_sub(1);
+            }
             if source == Source::Inline {
                 self.user_gone(input, out);
             }
@@ -287,6 +337,23 @@ impl Worker {
             out.push(Instruction::AbandonIn { executor, task: id, attempt });
         }
         self.take(id, attempt, out);
+    }
+
+    /// Gives a task back unless it runs; one that was sent to an executor is given back when that confirms it.
+    fn retract(&mut self, id: TaskId, attempt: Attempt, out: &mut Vec<Instruction>) {
+        let Some(task) = self.tasks.get_mut(&id).filter(|task| task.attempt == attempt) else { return };
+        match task.state {
+            State::Waiting(_) | State::Queued => {
+                self.take(id, attempt, out);
+                out.push(Instruction::ReportRetracted { task: id, attempt });
+            }
+            State::Sent(Some(executor)) if !task.asked_back => {
+                task.asked_back = true;
+                out.push(Instruction::AbandonIn { executor, task: id, attempt });
+            }
+            State::Sent(Some(_)) => {}
+            State::Sent(None) => out.push(Instruction::ReportRetained { task: id, attempt }),
+        }
     }
 
     fn python_finished(
@@ -357,6 +424,11 @@ impl Worker {
             task.state = State::Sent(None);
             self.native_running += 1;
             out.push(Instruction::RunNative { task: id, attempt: task.attempt });
+            for (input, _) in &task.inputs {
+                if let Some(place) = self.values.get_mut(input) {
+                    place.sent += 1;
+                }
+            }
         }
         // Fewest tasks first, one each in turn, so that an idle process never waits behind a busy one.
         while let Some(at) = (0..self.executors.len())
@@ -377,12 +449,17 @@ impl Worker {
         let executor = &mut self.executors[at];
         task.state = State::Sent(Some(executor.id));
         executor.sent.push_back((id, task.attempt));
-        let mut inputs = Vec::with_capacity(task.inputs.len());
-        for &(input, _) in &task.inputs {
-            let Some(place) = self.values.get_mut(&input) else { continue };
-            inputs.push((input, place.deliver(executor.id, INLINE_BYTES_MAX)));
+        let (executor, attempt) = (executor.id, task.attempt);
+        let mut inputs: Vec<(TaskId, Delivery)> = Vec::with_capacity(task.inputs.len());
+        let taken: Vec<TaskId> = task.inputs.iter().map(|input| input.0).collect();
+        for input in taken {
+            let delivery = self.change(input, |place| {
+                place.sent += 1;
+                place.deliver(executor, INLINE_BYTES_MAX)
+            });
+            inputs.extend(delivery.map(|delivery| (input, delivery)));
         }
-        out.push(Instruction::RunPython { executor: executor.id, task: id, attempt: task.attempt, inputs });
+        out.push(Instruction::RunPython { executor, task: id, attempt, inputs });
     }
 }
 

@@ -31,6 +31,25 @@ pub enum Event {
         /// Its inputs, in order.
         inputs: Vec<(TaskId, Source)>,
     },
+    /// Memory is short: a value is to leave the executors for the node's store.
+    Evict {
+        /// Whose.
+        value: TaskId,
+    },
+    /// The scheduler wants a copy of a value here.
+    Copy {
+        /// Whose.
+        value: TaskId,
+        /// Who has it.
+        peer: WorkerId,
+    },
+    /// The scheduler asks for a task back, if it has not begun.
+    Retract {
+        /// Which.
+        task: TaskId,
+        /// Which run of it.
+        attempt: Attempt,
+    },
     /// The scheduler takes a task back.
     Abandon {
         /// Which.
@@ -122,6 +141,13 @@ pub enum Event {
     PythonSkipped {
         /// Where.
         executor: ExecutorId,
+        /// Which.
+        task: TaskId,
+        /// Which run of it.
+        attempt: Attempt,
+    },
+    /// An executor could not abandon a task: it runs, or was answered.
+    PythonBegun {
         /// Which.
         task: TaskId,
         /// Which run of it.
@@ -224,6 +250,20 @@ pub enum Instruction {
         /// Which run of it.
         attempt: Attempt,
     },
+    /// Tell the scheduler that a task which it asked back has not begun and will not.
+    ReportRetracted {
+        /// Which.
+        task: TaskId,
+        /// Which run of it.
+        attempt: Attempt,
+    },
+    /// Tell the scheduler that a task which it asked back has begun.
+    ReportRetained {
+        /// Which.
+        task: TaskId,
+        /// Which run of it.
+        attempt: Attempt,
+    },
     /// Tell the scheduler that an executor died under a task.
     ReportDeath {
         /// Where.
@@ -255,6 +295,11 @@ pub enum Instruction {
     },
     /// Tell the scheduler that a further copy of a value is here.
     ReportCopied {
+        /// Whose.
+        value: TaskId,
+    },
+    /// Tell the scheduler that a copy which it ordered could not be got.
+    ReportNotCopied {
         /// Whose.
         value: TaskId,
     },

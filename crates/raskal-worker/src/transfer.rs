@@ -11,6 +11,8 @@ use raskal_types::{TaskId, WorkerId};
 pub(crate) enum Waiter {
     Task(TaskId),
     Request(u64),
+    /// The scheduler, which ordered a copy.
+    Scheduler,
 }
 
 /// Why a value does not arrive.
@@ -40,6 +42,12 @@ pub(crate) struct Place {
     pub(crate) users: u32,
     /// The scheduler knows that it is here, and will say when to forget it.
     pub(crate) owned: bool,
+    /// When it was last used, in steps of the machine.
+    pub(crate) touched: u64,
+    /// How many tasks that were sent take it.
+    pub(crate) sent: u32,
+    /// It is to leave the executors once it is in the store.
+    pub(crate) evicting: bool,
 }
 
 impl Place {
@@ -50,6 +58,10 @@ impl Place {
     /// The place of a value that came along with a task.
     pub(crate) fn passing(size_bytes: u64) -> Place {
         Place { size_bytes, in_store: true, ..Place::default() }
+    }
+
+    pub(crate) fn live_bytes(&self) -> u64 {
+        self.size_bytes * self.executors.len() as u64
     }
 
     pub(crate) fn is_somewhere(&self) -> bool {
@@ -76,14 +88,18 @@ impl Worker {
 
     /// A value was made here: in the node's store, or in an executor.
     pub(crate) fn keep(&mut self, value: TaskId, executor: Option<ExecutorId>, size_bytes: u64) {
-        let place = self.values.entry(value).or_default();
-        place.size_bytes = size_bytes;
-        place.owned = true;
-        match executor {
-            Some(executor) if !place.executors.contains(&executor) => place.executors.push(executor),
-            Some(_) => {}
-            None => place.in_store = true,
-        }
+        self.values.entry(value).or_default();
+        let clock = self.clock;
+        self.change(value, |place| {
+            place.size_bytes = size_bytes;
+            place.owned = true;
+            place.touched = clock;
+            match executor {
+                Some(executor) if !place.executors.contains(&executor) => place.executors.push(executor),
+                Some(_) => {}
+                None => place.in_store = true,
+            }
+        });
     }
 
     /// A value is in the node's store; those who wait for it go on.
@@ -95,7 +111,9 @@ impl Worker {
         };
         place.in_store = true;
         if let Some(size_bytes) = fetched_bytes {
+            // It was fetched since it was nowhere here.
             place.size_bytes = size_bytes;
+            place.touched = self.clock;
             place.fetching = false;
             place.owned = true;
         }
@@ -103,6 +121,8 @@ impl Worker {
             match waiter {
                 Waiter::Task(task) => self.input_arrived(task, out),
                 Waiter::Request(request) => out.push(Instruction::Serve { request, value }),
+                // It hears of every copy.
+                Waiter::Scheduler => {}
             }
         }
     }
@@ -120,19 +140,20 @@ impl Worker {
     }
 
     pub(crate) fn exported(&mut self, executor: ExecutorId, value: TaskId, out: &mut Vec<Instruction>) {
-        if let Some(place) = self.values.get_mut(&value) {
+        self.change(value, |place| {
             place.exporting = false;
             if !place.executors.contains(&executor) {
                 place.executors.push(executor);
             }
-        }
+        });
         self.arrived(value, None, out);
+        self.finish_eviction(value, out);
     }
 
     /// The bytes of a value can't be had: those who need them fail. Making the value again would not help.
     pub(crate) fn export_failed(&mut self, value: TaskId, out: &mut Vec<Instruction>) {
         let Some(place) = self.values.get_mut(&value) else { return };
-        place.exporting = false;
+        (place.exporting, place.evicting) = (false, false);
         let waiters = std::mem::take(&mut place.waiters);
         self.tell_missing(value, Missing::Unusable, waiters, out);
     }
@@ -142,7 +163,25 @@ impl Worker {
             match waiter {
                 Waiter::Task(task) => self.input_missing(task, value, missing, out),
                 Waiter::Request(request) => out.push(Instruction::Refuse { request, value }),
+                Waiter::Scheduler => out.push(Instruction::ReportNotCopied { value }),
             }
+        }
+    }
+
+    /// The scheduler orders a copy.
+    pub(crate) fn copy(&mut self, value: TaskId, peer: WorkerId, out: &mut Vec<Instruction>) {
+        let place = self.values.entry(value).or_insert_with(|| Place::new(0));
+        if place.is_somewhere() {
+            // Came along with a task, or was fetched for one meanwhile: now it is kept.
+            place.owned = true;
+            out.push(Instruction::ReportCopied { value });
+            return;
+        }
+        place.waiters.push(Waiter::Scheduler);
+        if !place.fetching {
+            place.fetching = true;
+            place.peer = Some(peer);
+            out.push(Instruction::Fetch { value, peer });
         }
     }
 
@@ -181,6 +220,7 @@ impl Worker {
 
     fn forget(&mut self, value: TaskId, out: &mut Vec<Instruction>) {
         let Some(place) = self.values.remove(&value) else { return };
+        self.live_bytes = self.live_bytes.saturating_sub(place.live_bytes());
         if place.in_store {
             out.push(Instruction::Drop { value });
         }
@@ -188,8 +228,10 @@ impl Worker {
             out.push(Instruction::FreeIn { executor, value });
         }
         for waiter in place.waiters {
-            if let Waiter::Request(request) = waiter {
-                out.push(Instruction::Refuse { request, value });
+            match waiter {
+                Waiter::Request(request) => out.push(Instruction::Refuse { request, value }),
+                Waiter::Scheduler => out.push(Instruction::ReportNotCopied { value }),
+                Waiter::Task(_) => {}
             }
         }
     }
@@ -201,6 +243,7 @@ impl Worker {
         for (&value, place) in &mut self.values {
             if place.executors.contains(&executor) {
                 place.executors.retain(|&other| other != executor);
+                self.live_bytes = self.live_bytes.saturating_sub(place.size_bytes);
                 affected.push(value);
             }
         }

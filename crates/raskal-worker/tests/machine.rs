@@ -266,3 +266,84 @@ fn a_task_that_was_abandoned_before_it_ran_leaves_its_room_to_another() {
     let skipped = Event::PythonSkipped { executor: ExecutorId(0), task: task(0), attempt: FIRST };
     assert_eq!(node.on(skipped), [run_python(0, 1, &[])]);
 }
+
+fn retract(index: u32) -> Event {
+    Event::Retract { task: task(index), attempt: FIRST }
+}
+
+fn retracted(index: u32) -> Instruction {
+    Instruction::ReportRetracted { task: task(index), attempt: FIRST }
+}
+
+#[test]
+fn what_has_not_begun_is_given_back_and_what_has_is_not() {
+    let mut node = Node::new(1);
+    let retained = Instruction::ReportRetained { task: task(0), attempt: FIRST };
+    node.run(0, SlotClass::Native, &[]);
+    node.run(1, SlotClass::Native, &[]);
+    assert_eq!(node.on(retract(1)), [retracted(1)]);
+    assert_eq!(node.on(retract(0)), [retained]);
+    // One that was sent to an executor is given back when that confirms that it has not begun.
+    node.run(2, SlotClass::Python, &[]);
+    let abandon = Instruction::AbandonIn { executor: ExecutorId(0), task: task(2), attempt: FIRST };
+    assert_eq!(node.on(retract(2)), [abandon]);
+    assert!(node.on(retract(2)).is_empty(), "it is asked for once");
+    let skipped = Event::PythonSkipped { executor: ExecutorId(0), task: task(2), attempt: FIRST };
+    assert_eq!(node.on(skipped), [retracted(2)]);
+    // One that had begun is answered as ever.
+    node.run(3, SlotClass::Python, &[]);
+    node.on(retract(3));
+    let begun = Event::PythonBegun { task: task(3), attempt: FIRST };
+    assert_eq!(node.on(begun), [Instruction::ReportRetained { task: task(3), attempt: FIRST }]);
+    assert_eq!(node.python_finished(0, 3, 100, false), [report(3)]);
+}
+
+#[test]
+fn a_copy_that_was_ordered_is_told_of_whether_it_came_or_not() {
+    let mut node = Node::new(1);
+    let copy = || Event::Copy { value: task(0), peer: PEER };
+    assert_eq!(node.on(copy()), [Instruction::Fetch { value: task(0), peer: PEER }]);
+    let failed = node.on(Event::FetchFailed { value: task(0), unusable: false });
+    assert_eq!(failed, [Instruction::ReportNotCopied { value: task(0) }]);
+    node.on(copy());
+    let copied = Instruction::ReportCopied { value: task(0) };
+    assert_eq!(node.on(Event::Fetched { value: task(0), size_bytes: 100_000 }), [copied.clone()]);
+    assert_eq!(node.on(copy()), [copied], "it is here already");
+    assert_eq!(node.0.inventory(), [(task(0), 100_000)]);
+}
+
+#[test]
+fn the_value_that_was_used_the_longest_ago_leaves_first_and_none_that_a_running_task_takes() {
+    let mut node = Node::new(1);
+    for index in 0..3 {
+        node.run(index, SlotClass::Python, &[]);
+        node.python_finished(0, index, 100_000, false);
+    }
+    assert_eq!(node.0.live_bytes(), 300_000);
+    node.run(3, SlotClass::Python, &[(0, Source::Here)]);
+    let cold: Vec<TaskId> = node.0.coldest().iter().map(|cold| cold.value).collect();
+    assert_eq!(cold, [task(1), task(2)]);
+    node.python_finished(0, 3, 8, true);
+    let cold: Vec<TaskId> = node.0.coldest().iter().map(|cold| cold.value).collect();
+    assert_eq!(cold, [task(1), task(2), task(0), task(3)]);
+}
+
+#[test]
+fn a_value_leaves_its_executor_by_way_of_the_store() {
+    let mut node = Node::new(1);
+    node.run(0, SlotClass::Python, &[]);
+    node.python_finished(0, 0, 100_000, false);
+    let executor = ExecutorId(0);
+    assert_eq!(node.on(Event::Evict { value: task(0) }), [Instruction::Export { executor, value: task(0) }]);
+    let exported = node.on(Event::Exported { executor, value: task(0) });
+    assert_eq!(exported, [Instruction::FreeIn { executor, value: task(0) }]);
+    assert_eq!(node.0.live_bytes(), 0);
+    // A task that takes it is sent it again, and while it runs the value stays.
+    assert_eq!(node.run(1, SlotClass::Python, &[(0, Source::Here)]), [run_python(0, 1, &[(0, Delivery::Sent)])]);
+    assert!(node.on(Event::Evict { value: task(0) }).is_empty());
+    assert_eq!(node.0.live_bytes(), 100_000);
+    node.python_finished(0, 1, 8, true);
+    assert_eq!(node.on(Event::Evict { value: task(0) }), [Instruction::FreeIn { executor, value: task(0) }]);
+    node.on(Event::Free { value: task(0) });
+    assert!(node.0.coldest().iter().all(|cold| cold.value != task(0)));
+}

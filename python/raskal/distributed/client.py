@@ -30,6 +30,7 @@ from raskal.distributed._options import seconds_of
 from raskal.distributed._sync import either, in_thread, on_loop
 from raskal.distributed.calls import CallMethods
 from raskal.distributed.cluster import LocalCluster
+from raskal.distributed.custody import CustodyMethods
 from raskal.distributed.future import Future
 from raskal.distributed.inventory import InventoryMethods
 from raskal.distributed.results import ResultMethods
@@ -48,7 +49,7 @@ _clients: list[weakref.ref[Client]] = []
 _SERIALIZERS = {"raskal", "dask", "pickle", "cloudpickle", "msgpack", "error"}
 
 
-class Client(SubmissionMethods, ResultMethods, SharingMethods, CallMethods, InventoryMethods):
+class Client(SubmissionMethods, ResultMethods, CustodyMethods, SharingMethods, CallMethods, InventoryMethods):
     """A connection to a cluster, which then runs what is computed.
 
     Parameters

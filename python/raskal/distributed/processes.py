@@ -323,6 +323,8 @@ class Scheduler(ClusterProcess):
             str(self.port),
             "--scheduler-file",
             self.scheduler_file,
+            # It ends with the process that started it, whatever happens.
+            "--no-journal",
         ]
         if self.dashboard is None:
             command.append("--no-dashboard")

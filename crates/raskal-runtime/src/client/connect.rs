@@ -1,10 +1,13 @@
 //! Connecting to a scheduler.
 
 use crate::Failure;
+use crate::client::line::Line;
 use crate::client::results::{POLL, Poll};
 use crate::client::table::Shared;
 use crate::fetch::Fetcher;
-use raskal_net::{Address, ConnectionOptions, Credentials, Role, SchedulerFile, Sender, Token, connect};
+use raskal_net::{
+    Address, ConnectionOptions, Credentials, NetError, Receiver, Role, SchedulerFile, Sender, Token, connect,
+};
 use raskal_proto::client::WorkerInfo;
 use raskal_proto::{FRAME_BYTES_MAX, FromClient, ToClient};
 use raskal_types::ErrorKind;
@@ -33,7 +36,7 @@ pub struct ClientOptions {
 /// A connection to a cluster.
 pub struct Client {
     pub(crate) shared: Arc<Shared>,
-    pub(crate) sender: Sender<FromClient>,
+    pub(crate) sender: Arc<Line>,
     pub(crate) fetcher: Arc<Fetcher>,
     address: Address,
     /// The client's own threads: one for messages, one for data.
@@ -58,22 +61,15 @@ impl Client {
             let (shared, address) = (shared.clone(), address.clone());
             let timeout = options.timeout;
             runtime.block_on(async move {
-                let link = connect(&address, &credentials, Role::Client, timeout).await?;
-                let limits = ConnectionOptions { frame_bytes_max: FRAME_BYTES_MAX, ..ConnectionOptions::default() };
-                let (sender, mut receiver) = link.into_connection::<FromClient, ToClient>(limits);
-                sender.push([FromClient::Hello { name }])?;
-                tokio::spawn(release(shared.clone(), sender.clone()));
-                tokio::spawn(async move {
-                    let reason = loop {
-                        match receiver.receive().await {
-                            Ok(Some(messages)) => shared.take_in(messages),
-                            Ok(None) => break "the scheduler closed it".to_owned(),
-                            Err(error) => break error.to_string(),
-                        }
-                    };
-                    shared.end(reason);
-                });
-                Ok::<_, Failure>((sender, Arc::new(Fetcher::new(&credentials))))
+                let (sender, receiver) = open(&address, &credentials, timeout).await?;
+                let session = rand::random::<u128>();
+                sender.push([FromClient::Hello { name, session }])?;
+                let line = Arc::new(Line::default());
+                line.connect(sender);
+                tokio::spawn(release(shared.clone(), line.clone()));
+                let fetcher = Arc::new(Fetcher::new(&credentials));
+                tokio::spawn(Talk { shared, line: line.clone(), session, address, credentials }.go_on(receiver));
+                Ok::<_, Failure>((line, fetcher))
             })?
         };
         let client = Client { shared, sender, fetcher, address, runtime: Some(runtime) };
@@ -169,8 +165,92 @@ impl Drop for Client {
     }
 }
 
+/// How long a scheduler that is gone is looked for.
+const AGAIN_TIME: Duration = Duration::from_secs(30);
+/// Pauses between attempts, doubled from the first to the last.
+const PAUSE_MIN: Duration = Duration::from_millis(50);
+const PAUSE_MAX: Duration = Duration::from_secs(2);
+
+async fn open(
+    address: &Address,
+    credentials: &Credentials,
+    time: Duration,
+) -> Result<(Sender<FromClient>, Receiver<ToClient>), NetError> {
+    let link = connect(address, credentials, Role::Client, time).await?;
+    let limits = ConnectionOptions { frame_bytes_max: FRAME_BYTES_MAX, ..ConnectionOptions::default() };
+    Ok(link.into_connection::<FromClient, ToClient>(limits))
+}
+
+/// What hears the scheduler, and looks for it when it is gone.
+struct Talk {
+    shared: Arc<Shared>,
+    line: Arc<Line>,
+    session: u128,
+    address: Address,
+    credentials: Credentials,
+}
+
+impl Talk {
+    async fn go_on(self, mut receiver: Receiver<ToClient>) {
+        loop {
+            let reason = self.hear(&mut receiver).await;
+            if self.shared.table.lock().is_over() {
+                return self.shared.end(reason);
+            }
+            self.line.broken();
+            self.shared.table.lock().give_up_questions();
+            self.shared.changed.notify_all();
+            tracing::warn!(reason, "the connection to the scheduler broke; looking for it");
+            match self.again().await {
+                Ok(next) => receiver = next,
+                Err(error) => return self.shared.end(format!("{reason}; and it could not be reached again: {error}")),
+            }
+        }
+    }
+
+    async fn hear(&self, receiver: &mut Receiver<ToClient>) -> String {
+        loop {
+            match receiver.receive().await {
+                Ok(Some(messages)) => {
+                    for message in &messages {
+                        if let ToClient::Accepted { graph } = message {
+                            self.line.confirmed(*graph);
+                        }
+                    }
+                    self.shared.take_in(messages);
+                }
+                Ok(None) => return "the scheduler closed it".to_owned(),
+                Err(error) => return error.to_string(),
+            }
+        }
+    }
+
+    async fn again(&self) -> Result<Receiver<ToClient>, NetError> {
+        let deadline = Instant::now() + AGAIN_TIME;
+        let mut pause = PAUSE_MIN;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now()).max(PAUSE_MIN);
+            match open(&self.address, &self.credentials, left).await {
+                Ok((sender, receiver)) => {
+                    self.shared.table.lock().workers.clear();
+                    self.line.resume(sender, self.session, &self.shared)?;
+                    return Ok(receiver);
+                }
+                // One that keeps no journal does not come back: its process is gone, and its knowledge with it.
+                Err(error @ NetError::NotListening { .. }) if !self.shared.table.lock().lasting => return Err(error),
+                Err(error) if self.shared.table.lock().is_over() || Instant::now() + pause > deadline => {
+                    return Err(error);
+                }
+                Err(_) => {}
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(PAUSE_MAX);
+        }
+    }
+}
+
 /// Tells the scheduler of results that nobody wants any more.
-async fn release(shared: Arc<Shared>, sender: Sender<FromClient>) {
+async fn release(shared: Arc<Shared>, sender: Arc<Line>) {
     loop {
         shared.release.notified().await;
         let tasks = std::mem::take(&mut shared.table.lock().released);

@@ -7,6 +7,7 @@
 //! - [`connect`]: to the scheduler, by address or file; [`submit`]: programs as messages.
 //! - [`results`]: handles that count references, and waiting; [`gather`]: values.
 //! - [`board`]: what clients share, and calls into executors.
+//! - `line`: the way to the scheduler, which may break and be there again.
 //! - [`questions`]: what the cluster is and holds.
 //!
 //! Nothing here knows Python.
@@ -14,6 +15,7 @@
 pub mod board;
 pub mod connect;
 pub mod gather;
+mod line;
 pub mod questions;
 pub mod results;
 pub mod submit;

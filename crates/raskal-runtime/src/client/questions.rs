@@ -4,8 +4,8 @@ use crate::Failure;
 use crate::client::Client;
 use crate::client::results::{POLL, Poll};
 use raskal_proto::FromClient;
-use raskal_proto::client::{Answer, ClusterInfo, Holding, Question};
-use raskal_types::{TaskId, WorkerId};
+use raskal_proto::client::{Answer, ClusterInfo, Holding, Question, WorkerInfo};
+use raskal_types::{ErrorKind, TaskId, WorkerId};
 
 impl Client {
     fn ask(&self, question: Question, poll: &mut Poll<'_>) -> Result<Answer, Failure> {
@@ -40,6 +40,7 @@ impl Client {
     pub fn info(&self, poll: &mut Poll<'_>) -> Result<ClusterInfo, Failure> {
         match self.ask(Question::Info, poll)? {
             Answer::Info(info) => Ok(info),
+            Answer::Refused(why) => Err(Failure::new(ErrorKind::Io, why)),
             _ => Err(Failure::internal("the scheduler answered another question")),
         }
     }
@@ -62,6 +63,7 @@ impl Client {
     pub fn who_has(&self, tasks: Vec<TaskId>, poll: &mut Poll<'_>) -> Result<Vec<Vec<WorkerId>>, Failure> {
         match self.ask(Question::WhoHas(tasks), poll)? {
             Answer::WhoHas(holders) => Ok(holders),
+            Answer::Refused(why) => Err(Failure::new(ErrorKind::Io, why)),
             _ => Err(Failure::internal("the scheduler answered another question")),
         }
     }
@@ -73,6 +75,7 @@ impl Client {
     pub fn has_what(&self, poll: &mut Poll<'_>) -> Result<Vec<(WorkerId, Vec<Holding>)>, Failure> {
         match self.ask(Question::HasWhat, poll)? {
             Answer::HasWhat(keys) => Ok(keys),
+            Answer::Refused(why) => Err(Failure::new(ErrorKind::Io, why)),
             _ => Err(Failure::internal("the scheduler answered another question")),
         }
     }
@@ -85,5 +88,54 @@ impl Client {
             table.naming(task)
         };
         Some(naming.key())
+    }
+
+    /// Has the values of results held by so many workers, and waits until they are. All workers if `copies` is 0; of
+    /// those of these names or addresses, if any are named.
+    ///
+    /// # Errors
+    /// If a worker is not there, the connection ends, or what `poll` says.
+    pub fn replicate(
+        &self,
+        tasks: Vec<TaskId>,
+        copies: u32,
+        workers: Vec<String>,
+        poll: &mut Poll<'_>,
+    ) -> Result<(), Failure> {
+        self.order(Question::Replicate { tasks, copies, workers }, poll).map(drop)
+    }
+
+    /// Moves values between workers until each holds about as many bytes, and waits until they have moved.
+    ///
+    /// # Errors
+    /// If a worker is not there, the connection ends, or what `poll` says.
+    pub fn rebalance(&self, tasks: Vec<TaskId>, workers: Vec<String>, poll: &mut Poll<'_>) -> Result<(), Failure> {
+        self.order(Question::Rebalance { tasks, workers }, poll).map(drop)
+    }
+
+    /// Has workers leave once their values are elsewhere; those that have left.
+    ///
+    /// # Errors
+    /// If a worker is not there, the connection ends, or what `poll` says.
+    pub fn retire(&self, workers: Vec<String>, close: bool, poll: &mut Poll<'_>) -> Result<Vec<WorkerInfo>, Failure> {
+        match self.order(Question::Retire { workers, close }, poll)? {
+            Answer::Retired(workers) => Ok(workers),
+            _ => Err(Failure::internal("the scheduler answered another question")),
+        }
+    }
+
+    /// Gives up everything of every client, and restarts the processes that run tasks.
+    ///
+    /// # Errors
+    /// If the connection ends, or what `poll` says.
+    pub fn restart(&self, poll: &mut Poll<'_>) -> Result<(), Failure> {
+        self.order(Question::Restart, poll).map(drop)
+    }
+
+    fn order(&self, question: Question, poll: &mut Poll<'_>) -> Result<Answer, Failure> {
+        match self.ask(question, poll)? {
+            Answer::Refused(why) => Err(Failure::new(ErrorKind::Value, why)),
+            answer => Ok(answer),
+        }
     }
 }

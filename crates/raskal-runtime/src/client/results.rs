@@ -8,10 +8,16 @@ use crate::client::table::Outcome;
 use raskal_proto::FailureMessage;
 use raskal_types::{ErrorKind, TaskId};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 /// How often a waiting call looks for interrupts.
 pub(crate) const POLL: Duration = Duration::from_millis(50);
+
+/// How long to look for something before sleeping.
+const LOOK: Duration = Duration::from_micros(400);
+/// After so many looks in vain, only each of so many waits looks.
+const LOOKS: u32 = 8;
 
 /// Called now and then by what waits; its failure (an interrupt) ends the waiting.
 pub type Poll<'a> = dyn FnMut() -> Result<(), Failure> + 'a;
@@ -155,6 +161,7 @@ impl Client {
         let deadline = timeout.map(|timeout| Instant::now() + timeout);
         // Tasks before this one are settled: a long wait looks at each of many tasks once.
         let mut settled = 0;
+        let mut looked = false;
         loop {
             {
                 let mut table = self.shared.table.lock();
@@ -171,6 +178,13 @@ impl Client {
                         }
                     }
                     table.check_open()?;
+                    if !std::mem::replace(&mut looked, true) {
+                        let heard = self.shared.heard.load(Ordering::Acquire);
+                        drop(table);
+                        self.look(heard);
+                        table = self.shared.table.lock();
+                        continue;
+                    }
                     let until = Instant::now() + POLL;
                     let until = deadline.map_or(until, |deadline| until.min(deadline));
                     if self.shared.changed.wait_until(&mut table, until).timed_out() {
@@ -183,6 +197,27 @@ impl Client {
                 return Ok(false);
             }
         }
+    }
+
+    /// Looks for something to be heard, for about as long as a small task takes there and back. A thread that sleeps lets
+    /// its processor sleep, and waking both costs as much as all the rest; who has looked in vain often looks less often.
+    fn look(&self, heard: u64) {
+        let fruitless = self.shared.fruitless.load(Ordering::Relaxed);
+        if fruitless >= LOOKS && !fruitless.is_multiple_of(LOOKS) {
+            self.shared.fruitless.store(fruitless.wrapping_add(1), Ordering::Relaxed);
+            return;
+        }
+        let until = Instant::now() + LOOK;
+        while Instant::now() < until {
+            for _ in 0..64 {
+                if self.shared.heard.load(Ordering::Acquire) != heard {
+                    self.shared.fruitless.store(0, Ordering::Relaxed);
+                    return;
+                }
+                std::hint::spin_loop();
+            }
+        }
+        self.shared.fruitless.store(fruitless.wrapping_add(1), Ordering::Relaxed);
     }
 
     /// How many of these results are settled.

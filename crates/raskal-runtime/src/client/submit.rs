@@ -60,7 +60,6 @@ impl Client {
         let parts = graph.to_parts();
 
         let id = self.next_graph()?;
-        let mut table = self.shared.table.lock();
         let mut unique = wanted.clone();
         unique.sort_unstable();
         unique.dedup();
@@ -69,12 +68,14 @@ impl Client {
         }
         #[allow(clippy::useless_conversion)]
         let graph = Arc::from(graph);
-        table.graphs.insert(id, Known::new(graph, known, unique.clone()));
-        drop(table);
+        // Together, so that a connection that breaks finds both or neither.
+        let mut line = self.sender.lock();
+        self.shared.table.lock().graphs.insert(id, Known::new(graph, known, unique.clone()));
         let handles: Vec<Arc<Remote>> =
             unique.iter().map(|&index| Arc::new(Remote::new(self.clone(), TaskId { graph: id, index }))).collect();
         let submit = Submit { graph: id, layers: parts, functions: encoded, imports: imported, wanted: unique.clone() };
-        self.sender.push([FromClient::Submit(Box::new(submit))])?;
+        line.push([FromClient::Submit(Box::new(submit))])?;
+        drop(line);
         wanted
             .iter()
             .map(|index| {
@@ -92,7 +93,10 @@ impl Client {
             table.check_open()?;
             if table.free_graphs.len() < GRAPHS_LOW && !table.asked_for_graphs {
                 table.asked_for_graphs = true;
+                // The line's lock is never taken behind the table's.
+                drop(table);
                 self.sender.push([FromClient::MoreGraphs])?;
+                table = self.shared.table.lock();
             }
             match table.free_graphs.pop_front() {
                 Some(id) => return Ok(GraphId(id)),

@@ -9,6 +9,7 @@ use raskal_proto::{BoardAnswer, FailureMessage, ToClient};
 use raskal_types::{ErrorKind, GraphId, TaskId, WorkerId};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 pub(crate) type Map<K, V> = HashMap<K, V, foldhash::fast::FixedState>;
 
@@ -61,6 +62,10 @@ pub(crate) struct Table {
     pub(crate) next_request: u32,
     pub(crate) dashboard: Option<String>,
     pub(crate) welcome: bool,
+    /// Whether a scheduler that is started again in the place of this one goes on with its work.
+    pub(crate) lasting: bool,
+    /// Whether the scheduler said that it ends, or does not know this client.
+    over: bool,
     /// Why the connection ended, if it did.
     pub(crate) ended: Option<String>,
     /// Grows with each change that somebody may wait for.
@@ -78,6 +83,10 @@ pub(crate) struct Table {
 pub(crate) struct Shared {
     pub(crate) table: Mutex<Table>,
     pub(crate) changed: Condvar,
+    /// Grows when something is heard, for those who look without sleeping.
+    pub(crate) heard: AtomicU64,
+    /// How many looks in a row heard nothing.
+    pub(crate) fruitless: AtomicU32,
     /// Wakes the task that tells the scheduler of released results.
     pub(crate) release: tokio::sync::Notify,
 }
@@ -90,6 +99,7 @@ impl Shared {
         }
         table.changes += 1;
         drop(table);
+        self.heard.fetch_add(1, Ordering::Release);
         self.changed.notify_all();
     }
 
@@ -125,13 +135,17 @@ impl Table {
                 self.free_graphs.extend(first..first.saturating_add(count));
                 self.asked_for_graphs = false;
             }
+            ToClient::Restarted => self.cancel_all(),
             ToClient::Answer { request, answer } => {
                 if let Some(slot) = self.answers.get_mut(&request) {
                     *slot = Some(answer);
                 }
             }
             ToClient::Board { .. } | ToClient::Topic { .. } | ToClient::Called { .. } => self.post(message),
-            ToClient::Welcome { dashboard, .. } => {
+            ToClient::Accepted { .. } => {}
+            ToClient::Ended | ToClient::Forgotten => self.over = true,
+            ToClient::Welcome { dashboard, lasting, .. } => {
+                self.lasting = lasting;
                 self.dashboard = dashboard;
                 self.welcome = true;
             }
@@ -147,6 +161,47 @@ impl Table {
         if let Some(mail) = &self.mail {
             // Whoever opened the mailbox may be gone.
             let _ = mail.send(letter);
+        }
+    }
+
+    /// Whether the connection, once broken, is not to be made again.
+    pub(crate) fn is_over(&self) -> bool {
+        self.over || self.ended.is_some()
+    }
+
+    /// All results that handles live of.
+    pub(crate) fn wanted(&self) -> Vec<TaskId> {
+        let mut wanted = Vec::new();
+        for (&graph, known) in &self.graphs {
+            let alive = known.indices.iter().zip(&known.outcomes);
+            let alive = alive.filter(|(_, outcome)| !matches!(outcome, None | Some(Outcome::Cancelled)));
+            wanted.extend(alive.map(|(&index, _)| TaskId { graph, index }));
+        }
+        wanted.sort_unstable();
+        wanted
+    }
+
+    /// Nobody will answer what was asked on a connection that broke.
+    pub(crate) fn give_up_questions(&mut self) {
+        self.asked_for_graphs = false;
+        for answer in self.answers.values_mut().filter(|answer| answer.is_none()) {
+            *answer = Some(Answer::Refused("the connection to the scheduler broke meanwhile\nhint: ask again".into()));
+        }
+    }
+
+    /// The cluster gave everything up.
+    fn cancel_all(&mut self) {
+        let mut given_up = Vec::new();
+        for (&graph, known) in &mut self.graphs {
+            for (&index, outcome) in known.indices.iter().zip(&mut known.outcomes) {
+                if let Some(outcome) = outcome {
+                    *outcome = Outcome::Cancelled;
+                    given_up.push(TaskId { graph, index });
+                }
+            }
+        }
+        for task in given_up {
+            self.watchers.retain(|watcher| watcher.send(task).is_ok());
         }
     }
 
@@ -174,6 +229,10 @@ impl Table {
     /// Records how a result stands, if anybody still wants it.
     pub(crate) fn settle(&mut self, task: TaskId, outcome: Outcome) {
         if let Some(slot) = self.outcome_mut(task) {
+            // A scheduler that was started again tries once more what failed; that it failed was told already.
+            if matches!(slot, Outcome::Failed(_) | Outcome::Cancelled) && !matches!(outcome, Outcome::Cancelled) {
+                return;
+            }
             *slot = outcome;
             self.watchers.retain(|watcher| watcher.send(task).is_ok());
         }

@@ -7,7 +7,7 @@ use super::memory::{Leaving, Memory};
 use super::spill::Loaded;
 use crate::{Failure, Function, Program};
 use raskal_graph::LayerId;
-use raskal_scheduler::{Event, Instruction, Scheduler, Slots};
+use raskal_scheduler::{Event, Instruction, Scheduler, Slots, Traits};
 use raskal_store::spill::SpillFile;
 use raskal_store::{Budget, Value};
 use raskal_types::{Attempt, ClientId, GraphId, SlotClass, TaskId, WorkerId};
@@ -79,7 +79,9 @@ pub(super) struct State {
 impl State {
     pub(super) fn new(slots: Slots, budget: Arc<Budget>) -> State {
         let mut scheduler = Scheduler::new();
-        scheduler.step(Event::WorkerJoined { worker: HERE, slots }, &mut Vec::new());
+        // Whatever a task asks of its worker, there is only this process.
+        let traits = Traits { anything: true, ..Traits::default() };
+        scheduler.step(Event::WorkerJoined { worker: HERE, slots, traits }, &mut Vec::new());
         State {
             scheduler,
             runs: HashMap::new(),
@@ -132,6 +134,11 @@ impl State {
                 }
                 // The failure itself was noted when the task answered.
                 Instruction::Failed { .. } => {}
+                // One worker alone is never asked to give anything away.
+                Instruction::Retract { .. }
+                | Instruction::Copy { .. }
+                | Instruction::Retired { .. }
+                | Instruction::Stays { .. } => {}
                 Instruction::Forget { graph } => {
                     self.ended.extend(self.runs.remove(&graph));
                     self.files.extend(self.memory.forget_all(graph));

@@ -1,14 +1,17 @@
 //! The data plane of a node: gives values to peers and clients, and gets values from peers.
 
-use crate::fetch::{FetchError, Fetcher, UNUSABLE};
+use crate::fetch::{self, FetchError, Fetcher, UNUSABLE};
 use crate::node::shell::NodeEvent;
 use crate::node::store::Stored;
-use crate::wire::to_parcel;
+use crate::wire::{lent_parcel, to_parcel};
+use bytes::Bytes;
+use parking_lot::Mutex;
 use raskal_net::data::{self, DataOptions};
 use raskal_net::{Listener, Role};
 use raskal_proto::DataRequest;
-use raskal_store::Value;
+use raskal_store::{Lender, Value};
 use raskal_types::TaskId;
+use std::collections::HashMap;
 use std::sync::Arc;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
@@ -27,7 +30,9 @@ pub(crate) async fn serve(mut listener: Listener, events: mpsc::UnboundedSender<
         let events = events.clone();
         tokio::spawn(async move {
             let peer = link.peer().to_string();
-            let answer = move |request: DataRequest, _buffers| give(request, events.clone());
+            // What was lent on this connection is held open until it was taken, or the connection ends.
+            let lenders = Arc::new(Lenders::default());
+            let answer = move |request: DataRequest, _buffers| give(request, events.clone(), lenders.clone());
             if let Err(error) = data::serve(link, DataOptions::default(), answer).await {
                 tracing::debug!(peer, %error, "a data connection broke");
             }
@@ -35,15 +40,46 @@ pub(crate) async fn serve(mut listener: Listener, events: mpsc::UnboundedSender<
     }
 }
 
-async fn give(request: DataRequest, events: mpsc::UnboundedSender<NodeEvent>) -> Result<data::Parcel, String> {
-    let DataRequest::Get(value) = request;
+/// Who lends to whom, by process.
+#[derive(Default)]
+struct Lenders(Mutex<HashMap<u32, Arc<Lender>>>);
+
+impl Lenders {
+    fn to(&self, pid: u32) -> Arc<Lender> {
+        self.0.lock().entry(pid).or_insert_with(|| Arc::new(Lender::new(pid))).clone()
+    }
+
+    fn taken(&self, loan: u64) {
+        self.0.lock().values().for_each(|lender| lender.taken(loan));
+    }
+}
+
+async fn give(
+    request: DataRequest,
+    events: mpsc::UnboundedSender<NodeEvent>,
+    lenders: Arc<Lenders>,
+) -> Result<data::Parcel, String> {
+    let (value, lender) = match request {
+        DataRequest::Get(value) => (value, None),
+        DataRequest::Borrow { task, pid, machine } => (task, (machine == fetch::machine()).then(|| lenders.to(pid))),
+        DataRequest::Taken { loan } => {
+            lenders.taken(loan);
+            return Ok(data::Parcel { head: Bytes::new(), buffers: vec![] });
+        }
+    };
     let (reply, replied) = oneshot::channel();
     let ends = || "the worker ends".to_owned();
     events.send(NodeEvent::Requested { value, reply }).map_err(|_| ends())?;
     let stored = replied.await.map_err(|_| ends())??;
     // Encoding a table takes a while: not on a thread that serves sockets.
-    let frames = tokio::task::spawn_blocking(move || stored.to_frames()).await.map_err(|error| error.to_string())?;
-    frames.map(to_parcel).map_err(|error| format!("{UNUSABLE}{error}"))
+    let make = move || {
+        let frames = stored.to_frames().map_err(|error| format!("{UNUSABLE}{error}"))?;
+        match lender.and_then(|lender| lender.lend(&frames)) {
+            Some(loan) => Ok(lent_parcel(&loan)),
+            None => Ok(to_parcel(frames)),
+        }
+    };
+    tokio::task::spawn_blocking(make).await.map_err(|error| error.to_string())?
 }
 
 /// Gets a value from a peer, and tells the shell.

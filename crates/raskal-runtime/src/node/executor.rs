@@ -554,11 +554,12 @@ impl Executor {
                 ToExecutor::Abandon { task, attempt } => {
                     let mut queue = self.queue.lock();
                     let place = queue.jobs.iter().position(|job| job.task == task && job.attempt == attempt);
-                    if let Some(place) = place {
-                        abandoned.extend(queue.jobs.remove(place));
-                        drop(queue);
-                        self.say(FromExecutor::Abandoned { task, attempt });
-                    }
+                    abandoned.extend(place.and_then(|place| queue.jobs.remove(place)));
+                    drop(queue);
+                    self.say(match place {
+                        Some(_) => FromExecutor::Abandoned { task, attempt },
+                        None => FromExecutor::Begun { task, attempt },
+                    });
                 }
                 ToExecutor::Call { call, payload } => self.queue_call(Some(call), payload),
                 ToExecutor::Setup { payload } => self.queue_call(None, payload),

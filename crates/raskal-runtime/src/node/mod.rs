@@ -9,6 +9,7 @@
 //! - `native`: threads for native tasks; `process`: executor processes, their start, end and restart.
 //! - [`pipe`]: the frames between node and executor; [`executor`]: the other end of it.
 //! - `calls`: calls into executors beside the tasks.
+//! - `memory`: the limit, and values on disk; `rejoin`: a scheduler that is gone and there again.
 //! - `data`: the server that gives values to peers and clients; `vitals`: memory and processor time.
 //!
 //! This module calls no Python: executors do, in processes of their own.
@@ -17,10 +18,12 @@ mod calls;
 mod data;
 pub mod executor;
 mod layer;
+mod memory;
 mod native;
 pub mod options;
 pub mod pipe;
 pub(crate) mod process;
+mod rejoin;
 mod shell;
 mod start;
 mod store;

@@ -23,8 +23,12 @@ pub struct NodeOptions {
     pub native_threads: u32,
     /// The command that starts an executor; its standard input is the pipe.
     pub executor_command: Vec<OsString>,
+    /// How much it has of each named resource.
+    pub resources: Vec<(String, f64)>,
     /// The memory budget, for people to see; 0 for none.
     pub memory_limit_bytes: u64,
+    /// After so long it leaves, once its values are elsewhere; never if not given.
+    pub lifetime: Option<Duration>,
     /// How long to try to reach the scheduler.
     pub connect_time: Duration,
     /// End when the standard input ends: the process that started this one is gone.

@@ -6,10 +6,11 @@
 use crate::node::options::NodeOptions;
 use crate::node::pipe::Frame;
 use crate::node::shell::NodeEvent;
+use crate::node::store::Stored;
 use parking_lot::Mutex;
 use raskal_proto::{FromExecutor, ToExecutor};
+use raskal_store::Lender;
 use raskal_store::shared::SHARED_BYTES_MIN;
-use raskal_store::{Frames, Lender};
 use raskal_types::TaskId;
 use raskal_worker::ExecutorId;
 use std::collections::VecDeque;
@@ -27,17 +28,32 @@ use tokio::sync::mpsc;
 /// Lines of the standard error that are kept to be told when the process dies.
 pub(crate) const LAST_WORDS: usize = 20;
 
+/// What goes to an executor.
+enum Outgoing {
+    Messages(Vec<ToExecutor>),
+    /// Read and turned into bytes by the writer: it may be on disk.
+    Value(TaskId, Stored),
+}
+
 /// What a node keeps of a running executor.
 pub(crate) struct Process {
     pub(crate) pid: u32,
     /// What is to be said at the end of this turn.
     pub(crate) outbox: Vec<ToExecutor>,
-    frames: mpsc::UnboundedSender<Frame<ToExecutor>>,
+    frames: mpsc::UnboundedSender<Outgoing>,
     /// Lends it the memory of large values.
     pub(crate) lender: Arc<Lender>,
     pub(crate) ready: bool,
     /// How many tasks it runs at once.
     pub(crate) threads: u32,
+    doom: Arc<Doom>,
+}
+
+/// The way to end a process at once, and why.
+#[derive(Default)]
+struct Doom {
+    comes: tokio::sync::Notify,
+    reason: Mutex<Option<String>>,
 }
 
 impl Process {
@@ -45,14 +61,20 @@ impl Process {
     pub(crate) fn flush(&mut self) {
         if !self.outbox.is_empty() {
             // The writer is gone only when the process is, of which the shell hears.
-            let _ = self.frames.send(Frame::Messages(std::mem::take(&mut self.outbox)));
+            let _ = self.frames.send(Outgoing::Messages(std::mem::take(&mut self.outbox)));
         }
     }
 
+    /// Ends the process at once; its description will tell why.
+    pub(crate) fn kill(&self, reason: String) {
+        self.doom.reason.lock().get_or_insert(reason);
+        self.doom.comes.notify_one();
+    }
+
     /// Sends a value, behind what was said before.
-    pub(crate) fn send_value(&mut self, task: TaskId, frames: Frames) {
+    pub(crate) fn send_value(&mut self, task: TaskId, value: Stored) {
         self.flush();
-        let _ = self.frames.send(Frame::Value(task, frames));
+        let _ = self.frames.send(Outgoing::Value(task, value));
     }
 }
 
@@ -86,35 +108,56 @@ pub(crate) fn start(
     tokio::spawn(write_frames(write, queued, lender.clone()));
     let last_words = Arc::new(Mutex::new(VecDeque::new()));
     let listening = child.stderr.take().map(|stderr| tokio::spawn(listen(stderr, last_words.clone())));
-    let events = events.clone();
+    let (events, doom) = (events.clone(), Arc::new(Doom::default()));
+    let fate = doom.clone();
     tokio::spawn(async move {
-        read_frames(id, read, &events).await;
+        tokio::select! {
+            () = read_frames(id, read, &events) => {}
+            () = fate.comes.notified() => {
+                let _ = child.start_kill();
+            }
+        }
         let status = end(&mut child).await;
         if let Some(listening) = listening {
             // What the process wrote before it died; a grandchild may hold the pipe open for longer.
             let _ = tokio::time::timeout(std::time::Duration::from_millis(200), listening).await;
         }
         let words: Vec<String> = last_words.lock().iter().cloned().collect();
-        let _ = events.send(NodeEvent::ExecutorDied { executor: id, how: describe(pid, status, &words) });
+        let reason = fate.reason.lock().take();
+        let how = match reason {
+            Some(reason) => format!("executor process {pid} was ended by its worker: {reason}"),
+            None => describe(pid, status, &words),
+        };
+        let _ = events.send(NodeEvent::ExecutorDied { executor: id, how });
     });
-    Ok(Process { pid, outbox: Vec::new(), frames, lender, ready: false, threads: options.executor_threads })
+    let threads = options.executor_threads;
+    Ok(Process { pid, outbox: Vec::new(), frames, lender, ready: false, threads, doom })
 }
 
-async fn write_frames(
-    mut write: OwnedWriteHalf,
-    mut queued: mpsc::UnboundedReceiver<Frame<ToExecutor>>,
-    lender: Arc<Lender>,
-) {
-    while let Some(mut frame) = queued.recv().await {
-        if let Frame::Value(task, frames) = &frame
-            && frames.size_bytes() >= SHARED_BYTES_MIN
-        {
-            // Copies the value's buffers, unless they are in shared memory already.
-            let (task, frames, lender) = (*task, frames.clone(), lender.clone());
-            let lend = tokio::task::spawn_blocking(move || Frame::value(task, frames, &lender));
-            let Ok(lent) = lend.await else { return };
-            frame = lent;
-        }
+async fn write_frames(mut write: OwnedWriteHalf, mut queued: mpsc::UnboundedReceiver<Outgoing>, lender: Arc<Lender>) {
+    while let Some(outgoing) = queued.recv().await {
+        let frame = match outgoing {
+            Outgoing::Messages(messages) => Frame::Messages(messages),
+            Outgoing::Value(task, value) => {
+                let lender = lender.clone();
+                let large = value.size_bytes() >= SHARED_BYTES_MIN as u64;
+                // Copies the value's buffers, unless they are in shared memory already.
+                let make = move || value.to_frames().map(|frames| Frame::value(task, frames, &lender));
+                let made = match large {
+                    true => tokio::task::spawn_blocking(make).await,
+                    false => Ok(make()),
+                };
+                match made {
+                    Ok(Ok(frame)) => frame,
+                    // The tasks that take it fail, and say that it is not there.
+                    Ok(Err(error)) => {
+                        tracing::error!(%task, %error, "a value could not be given to an executor");
+                        continue;
+                    }
+                    Err(_) => return,
+                }
+            }
+        };
         for piece in frame.pieces() {
             if write.write_all(&piece).await.is_err() {
                 return;

@@ -9,15 +9,19 @@ use crate::fetch::{FetchError, Fetcher, UNUSABLE};
 use crate::node::calls::Calls;
 use crate::node::data::{self, Reply};
 use crate::node::layer::LayerFunction;
+use crate::node::memory::{Memory, WATCH};
 use crate::node::native::{NativeJob, NativePool};
 use crate::node::options::NodeOptions;
 use crate::node::pipe::Frame;
 use crate::node::process::{self, Process};
+use crate::node::start::Line;
 use crate::node::store::{Store, Stored};
 use crate::node::vitals::Vitals;
 use crate::wire::to_message;
-use raskal_net::Sender;
+use raskal_net::{Link, Sender};
+use raskal_proto::client::WorkerInfo;
 use raskal_proto::{FailureMessage, FromExecutor, FromWorker, InputFrom, ToExecutor, ToWorker};
+use raskal_store::spill::SpillFile;
 use raskal_store::{Frames, Value};
 use raskal_types::{Attempt, ErrorKind, GraphId, SlotClass, TaskId, WorkerId};
 use raskal_worker::{Delivery, Event, ExecutorId, Instruction, Source, Worker};
@@ -37,11 +41,13 @@ const HEARTBEAT: Duration = Duration::from_secs(1);
 pub(crate) enum NodeEvent {
     Scheduler(Vec<ToWorker>),
     SchedulerGone(String),
+    SchedulerFound(Result<Box<Link>, String>),
     Executor { executor: ExecutorId, frame: Frame<FromExecutor> },
     ExecutorDied { executor: ExecutorId, how: String },
     NativeDone { task: TaskId, attempt: Attempt, result: Result<Stored, Failure>, duration_us: u32 },
     Fetched { value: TaskId, result: Result<Value, FetchError> },
     Requested { value: TaskId, reply: Reply },
+    Spilled { value: TaskId, version: u64, result: Result<Arc<SpillFile>, String> },
 }
 
 /// A task that the scheduler gave, with what the machine does not need to know.
@@ -62,9 +68,29 @@ struct Sent {
 type Map<K, V> = HashMap<K, V, foldhash::fast::FixedState>;
 
 /// What is reported to the scheduler when an answer counts.
-enum Answer {
+pub(crate) enum Answer {
     Finished { size_bytes: u64, duration_us: u32, inline: Option<Vec<u8>> },
     Failed(FailureMessage),
+}
+
+/// How the life of a node ends.
+enum End {
+    InOrder,
+    Failed(Failure),
+}
+
+impl From<Failure> for End {
+    fn from(failure: Failure) -> End {
+        End::Failed(failure)
+    }
+}
+
+/// Waits until a time; for ever if there is none.
+async fn until(time: Option<tokio::time::Instant>) {
+    match time {
+        Some(time) => tokio::time::sleep_until(time).await,
+        None => std::future::pending().await,
+    }
 }
 
 /// The shell.
@@ -76,13 +102,21 @@ pub(crate) struct Shell {
     pub(crate) fetcher: Arc<Fetcher>,
     pub(crate) data: Handle,
     pub(crate) executors: BTreeMap<ExecutorId, Process>,
-    state: State,
+    /// What was said of this node at the start.
+    pub(crate) info: WorkerInfo,
+    pub(crate) line: Line,
+    /// Whether the scheduler is gone.
+    pub(crate) offline: bool,
+    /// Whether one that is started again in its place goes on with its work.
+    pub(crate) lasting: bool,
+    pub(crate) state: State,
 }
 
 /// The part that starts anew with each scheduler.
-struct State {
-    machine: Worker,
-    store: Store,
+pub(crate) struct State {
+    pub(crate) machine: Worker,
+    pub(crate) store: Store,
+    pub(crate) memory: Memory,
     given: Map<TaskId, Given>,
     functions: Map<(GraphId, u32), Sent>,
     peers: HashMap<WorkerId, String>,
@@ -90,13 +124,24 @@ struct State {
     next_request: u64,
     next_executor: u32,
     stillborn: u32,
+    /// Whether the scheduler waits to hear that all executors are ready again.
+    restarting: bool,
+    /// Whether the scheduler was told that this node wants to leave.
+    leaving: bool,
     deaths: HashMap<ExecutorId, String>,
     calls: Calls,
     /// Why the value of the event that is being handled can't be turned into bytes.
     unusable: Option<String>,
-    outbox: Vec<FromWorker>,
+    pub(crate) outbox: Vec<FromWorker>,
     instructions: Vec<Instruction>,
     vitals: Vitals,
+}
+
+impl State {
+    /// Forgets who the other workers are.
+    pub(crate) fn forget_peers(&mut self, fetcher: &Fetcher) {
+        self.peers.drain().for_each(|(_, address)| fetcher.forget(&address));
+    }
 }
 
 impl Shell {
@@ -110,6 +155,8 @@ impl Shell {
         fetcher: Arc<Fetcher>,
         data: Handle,
         executors: BTreeMap<ExecutorId, Process>,
+        info: WorkerInfo,
+        line: Line,
     ) -> Shell {
         let next_executor = executors.keys().next_back().map_or(0, |last| last.0 + 1);
         let mut machine = Worker::new(worker, options.native_threads);
@@ -121,6 +168,7 @@ impl Shell {
         let state = State {
             machine,
             store: Store::default(),
+            memory: Memory::new(options.memory_limit_bytes, std::env::temp_dir()),
             given: Map::default(),
             functions: Map::default(),
             peers: HashMap::new(),
@@ -128,6 +176,8 @@ impl Shell {
             next_request: 0,
             next_executor,
             stillborn: 0,
+            restarting: false,
+            leaving: false,
             deaths: HashMap::new(),
             calls: Calls::default(),
             unusable: None,
@@ -135,25 +185,56 @@ impl Shell {
             instructions,
             vitals: Vitals::new(),
         };
-        Shell { options, scheduler, events, native, fetcher, data, executors, state }
+        Shell {
+            options,
+            scheduler,
+            events,
+            native,
+            fetcher,
+            data,
+            executors,
+            info,
+            line,
+            offline: false,
+            lasting: false,
+            state,
+        }
     }
 
-    /// Runs until the scheduler is gone; tells why.
-    pub(crate) async fn run(mut self, mut inbox: mpsc::UnboundedReceiver<NodeEvent>) -> Failure {
+    /// Runs until it is sent away in order.
+    ///
+    /// # Errors
+    /// If the scheduler is gone, or the node can't go on.
+    pub(crate) async fn run(mut self, mut inbox: mpsc::UnboundedReceiver<NodeEvent>) -> Result<(), Failure> {
+        let leaves = self.options.lifetime.map(|lifetime| tokio::time::Instant::now() + lifetime);
         let mut clock = tokio::time::interval(HEARTBEAT);
         clock.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut watch = tokio::time::interval(WATCH);
+        watch.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut turn = Vec::new();
         loop {
             tokio::select! {
                 _ = inbox.recv_many(&mut turn, TURN_LEN) => {}
                 _ = clock.tick() => self.beat(),
-            }
-            for event in turn.drain(..) {
-                if let Err(end) = self.take_in(event) {
-                    return end;
+                _ = watch.tick(), if self.state.memory.is_limited() => self.watch_memory(),
+                () = until(leaves), if leaves.is_some() && !self.state.leaving => {
+                    self.state.leaving = true;
+                    self.state.outbox.push(FromWorker::Leaving);
                 }
             }
+            for event in turn.drain(..) {
+                match self.take_in(event) {
+                    Ok(()) => {}
+                    Err(End::InOrder) => return Ok(()),
+                    Err(End::Failed(failure)) => return Err(failure),
+                }
+            }
+            self.relieve();
             self.executors.values_mut().for_each(Process::flush);
+            if self.offline {
+                // All of it is in what is told when the scheduler is there again.
+                self.state.outbox.clear();
+            }
             if !self.state.outbox.is_empty() {
                 // A connection that has ended says so to its reader, which tells us.
                 let _ = self.scheduler.push(self.state.outbox.drain(..));
@@ -166,20 +247,22 @@ impl Shell {
             self.state.vitals.take(self.executors.values().map(|process| process.pid));
         self.state.outbox.push(FromWorker::Heartbeat {
             memory_used_bytes,
-            memory_managed_bytes: self.state.store.size_bytes(),
+            memory_managed_bytes: self.managed_bytes(),
+            memory_spilled_bytes: self.state.store.spilled_bytes(),
             cpu_percent,
             executing: self.state.machine.load().2,
         });
     }
 
-    fn take_in(&mut self, event: NodeEvent) -> Result<(), Failure> {
+    fn take_in(&mut self, event: NodeEvent) -> Result<(), End> {
         match event {
             NodeEvent::Scheduler(messages) => {
                 for message in messages {
                     self.hear_scheduler(message)?;
                 }
             }
-            NodeEvent::SchedulerGone(reason) => return Err(Failure::new(ErrorKind::Io, reason)),
+            NodeEvent::SchedulerGone(reason) => self.scheduler_gone(reason),
+            NodeEvent::SchedulerFound(found) => self.scheduler_found(found)?,
             NodeEvent::Executor { executor, frame: Frame::Messages(messages) } => {
                 messages.into_iter().for_each(|message| self.hear_executor(executor, message));
             }
@@ -196,7 +279,7 @@ impl Shell {
                 Ok(stored) => {
                     let inline = match &stored {
                         Stored::Inline(bytes) => Some(bytes.to_vec()),
-                        Stored::Value(_) => None,
+                        Stored::Value(_) | Stored::Spilled(..) => None,
                     };
                     let size_bytes = stored.size_bytes();
                     self.state.store.insert(task, stored);
@@ -223,6 +306,7 @@ impl Shell {
                     self.state.unusable = None;
                 }
             },
+            NodeEvent::Spilled { value, version, result } => self.spilled(value, version, result),
             NodeEvent::Requested { value, reply } => {
                 let request = self.state.next_request;
                 self.state.next_request += 1;
@@ -233,7 +317,7 @@ impl Shell {
         Ok(())
     }
 
-    fn hear_scheduler(&mut self, message: ToWorker) -> Result<(), Failure> {
+    fn hear_scheduler(&mut self, message: ToWorker) -> Result<(), End> {
         match message {
             ToWorker::Run { task, attempt, layer, index, payload, inputs } => {
                 let class = self
@@ -271,6 +355,7 @@ impl Shell {
                     self.state.given.remove(&task);
                 }
             }
+            ToWorker::Retract { task, attempt } => self.step(Event::Retract { task, attempt }, None),
             ToWorker::Free { task } => self.step(Event::Free { value: task }, None),
             ToWorker::Forget { graph } => {
                 self.state.functions.retain(|id, _| id.0 != graph);
@@ -291,9 +376,15 @@ impl Shell {
                 self.state.outbox.extend(answer);
             }
             ToWorker::Setup { setup, now } => self.state.calls.set_up(setup, now, &mut self.executors),
-            ToWorker::Welcome { .. } => {}
+            ToWorker::Copy { task, from } => self.step(Event::Copy { value: task, peer: from }, None),
+            ToWorker::Restart => self.restart(),
+            ToWorker::Leave { reason } => {
+                tracing::info!(reason, "the worker ends");
+                return Err(End::InOrder);
+            }
+            ToWorker::Welcome { worker, lasting } => self.welcome(worker, lasting),
             ToWorker::Retire { reason } => {
-                return Err(Failure::new(ErrorKind::Io, format!("the scheduler sent us away: {reason}")));
+                return Err(Failure::new(ErrorKind::Io, format!("the scheduler sent us away: {reason}")).into());
             }
         }
         Ok(())
@@ -304,9 +395,11 @@ impl Shell {
             Ok(stored) => {
                 self.state.store.insert(value, Stored::Value(stored));
                 self.step(Event::Exported { executor, value }, None);
+                self.left_executor(value);
             }
             Err(error) => {
                 tracing::error!(%value, %error, "an executor gave bytes that are not a value");
+                self.stays_in_executor(value);
                 self.step(Event::ExportFailed { executor, value }, None);
             }
         }
@@ -319,6 +412,7 @@ impl Shell {
                 if let Some(process) = self.executors.get_mut(&executor) {
                     process.ready = true;
                 }
+                self.tell_if_restarted();
                 let threads = self.options.executor_threads;
                 self.step(Event::ExecutorReady { executor, threads }, None);
             }
@@ -344,6 +438,7 @@ impl Shell {
             FromExecutor::Abandoned { task, attempt } => {
                 self.step(Event::PythonSkipped { executor, task, attempt }, None);
             }
+            FromExecutor::Begun { task, attempt } => self.step(Event::PythonBegun { task, attempt }, None),
             FromExecutor::Taken { loan } => {
                 if let Some(process) = self.executors.get(&executor) {
                     process.lender.taken(loan);
@@ -362,6 +457,7 @@ impl Shell {
                 self.report_slots();
             }
             FromExecutor::ExportFailed { task, message } => {
+                self.stays_in_executor(task);
                 self.state.unusable = Some(message);
                 self.step(Event::ExportFailed { executor, value: task }, None);
                 self.state.unusable = None;
@@ -372,7 +468,7 @@ impl Shell {
     fn executor_died(&mut self, executor: ExecutorId, how: String) -> Result<(), Failure> {
         let Some(process) = self.executors.remove(&executor) else { return Ok(()) };
         tracing::warn!(executor = executor.0, how, "an executor died");
-        if !process.ready {
+        if !process.ready && !self.state.restarting {
             self.state.stillborn += 1;
             if self.state.stillborn >= STILLBORN_MAX {
                 return Err(Failure::new(ErrorKind::Io, format!("executors die before they are ready: {how}")));
@@ -404,7 +500,7 @@ impl Shell {
         self.state.outbox.push(FromWorker::Slots { python });
     }
 
-    fn step(&mut self, event: Event, mut answer: Option<Answer>) {
+    pub(crate) fn step(&mut self, event: Event, mut answer: Option<Answer>) {
         let mut instructions = std::mem::take(&mut self.state.instructions);
         self.state.machine.step(event, &mut instructions);
         for instruction in instructions.drain(..) {
@@ -439,6 +535,13 @@ impl Shell {
                 self.tell(executor, ToExecutor::Abandon { task, attempt });
             }
             Instruction::FreeIn { executor, value } => self.tell(executor, ToExecutor::Free { task: value }),
+            Instruction::ReportRetracted { task, attempt } => {
+                self.state.given.remove(&task);
+                self.state.outbox.push(FromWorker::Retracted { task, attempt });
+            }
+            Instruction::ReportRetained { task, attempt } => {
+                self.state.outbox.push(FromWorker::Retained { task, attempt });
+            }
             Instruction::ReportDeath { executor, task, attempt } => {
                 let how = self.state.deaths.get(&executor).cloned().unwrap_or_else(|| "its executor died".into());
                 let mut failure = FailureMessage::new(ErrorKind::Killed, how);
@@ -464,6 +567,7 @@ impl Shell {
                 self.state.outbox.push(FromWorker::Failed { task, attempt, died: false, failure });
             }
             Instruction::ReportCopied { value } => self.state.outbox.push(FromWorker::Copied { task: value }),
+            Instruction::ReportNotCopied { value } => self.state.outbox.push(FromWorker::CopyFailed { task: value }),
             Instruction::ReportDropped { value } => self.state.outbox.push(FromWorker::Dropped { task: value }),
             Instruction::Serve { request, value } => {
                 if let Some(reply) = self.state.replies.remove(&request) {
@@ -481,6 +585,23 @@ impl Shell {
                     let _ = reply.send(Err(text));
                 }
             }
+        }
+    }
+
+    /// Ends all executors; what dies is started anew.
+    fn restart(&mut self) {
+        for process in self.executors.values_mut() {
+            process.ready = false;
+            process.kill("the cluster was restarted".into());
+        }
+        self.state.restarting = true;
+        self.tell_if_restarted();
+    }
+
+    fn tell_if_restarted(&mut self) {
+        if self.state.restarting && self.executors.values().all(|process| process.ready) {
+            self.state.restarting = false;
+            self.state.outbox.push(FromWorker::Restarted);
         }
     }
 
@@ -528,8 +649,8 @@ impl Shell {
                 Delivery::Live => None,
                 Delivery::Inline => self.state.store.get(input).and_then(inline_bytes),
                 Delivery::Sent => {
-                    if let Some(frames) = self.state.store.get(input).and_then(|stored| stored.to_frames().ok()) {
-                        process.send_value(input, frames);
+                    if let Some(stored) = self.state.store.get(input) {
+                        process.send_value(input, stored.clone());
                     }
                     None
                 }

@@ -55,7 +55,7 @@ pub fn run(options: NodeOptions, registry: FunctionRegistry) -> Result<(), Failu
 }
 
 /// The connection to the scheduler, once there is one.
-type Line = Arc<parking_lot::Mutex<Option<Sender<FromWorker>>>>;
+pub(crate) type Line = Arc<parking_lot::Mutex<Option<Sender<FromWorker>>>>;
 
 /// Closes the connection in order, so that the scheduler does not take the node for lost.
 async fn take_leave(line: &Line) {
@@ -93,7 +93,7 @@ async fn serve(
     let connection = ConnectionOptions { frame_bytes_max: FRAME_BYTES_MAX, ..ConnectionOptions::default() };
     let (sender, mut receiver) = link.into_connection::<FromWorker, ToWorker>(connection);
     *line.lock() = Some(sender.clone());
-    sender.push([FromWorker::Hello(WorkerInfo {
+    let info = WorkerInfo {
         name: options.name.clone(),
         address,
         host: hostname,
@@ -101,17 +101,24 @@ async fn serve(
         python_slots: options.executors * options.executor_threads,
         native_slots: options.native_threads,
         memory_limit_bytes: options.memory_limit_bytes,
+        resources: options.resources.clone(),
         ..WorkerInfo::default()
-    })])?;
-    let (worker, rest) = welcome(&mut receiver).await?;
+    };
+    sender.push([FromWorker::Hello(info.clone())])?;
+    let (worker, lasting, rest) = welcome(&mut receiver).await?;
     let _ = events.send(NodeEvent::Scheduler(rest));
     tokio::spawn(read(receiver, events.clone()));
     let native = NativePool::start(options.native_threads, Arc::new(registry), events.clone())?;
     let fetcher = Arc::new(Fetcher::new(&options.credentials));
-    let shell = Shell::new(options, worker, sender.clone(), events, native, fetcher, data, executors);
-    let failure = shell.run(inbox).await;
+    let mut shell =
+        Shell::new(options, worker, sender.clone(), events, native, fetcher, data, executors, info, line.clone());
+    shell.lasting = lasting;
     drop::<Sender<FromWorker>>(sender);
-    Err(failure)
+    let result = shell.run(inbox).await;
+    if result.is_ok() {
+        take_leave(&line).await;
+    }
+    result
 }
 
 /// Connects to the scheduler, which may be starting at this very moment.
@@ -173,18 +180,18 @@ async fn wait_for_executors(
     Ok(())
 }
 
-async fn welcome(receiver: &mut Receiver<ToWorker>) -> Result<(WorkerId, Vec<ToWorker>), Failure> {
+async fn welcome(receiver: &mut Receiver<ToWorker>) -> Result<(WorkerId, bool, Vec<ToWorker>), Failure> {
     let mut messages = receiver.receive().await?.unwrap_or_default();
     if messages.is_empty() {
         return Err(Failure::new(ErrorKind::Io, "the scheduler closed the connection at once; its log tells why"));
     }
     match messages.remove(0) {
-        ToWorker::Welcome { worker } => Ok((worker, messages)),
+        ToWorker::Welcome { worker, lasting } => Ok((worker, lasting, messages)),
         other => Err(Failure::internal(format!("the scheduler began with {other:?}"))),
     }
 }
 
-async fn read(mut receiver: Receiver<ToWorker>, events: mpsc::UnboundedSender<NodeEvent>) {
+pub(crate) async fn read(mut receiver: Receiver<ToWorker>, events: mpsc::UnboundedSender<NodeEvent>) {
     let reason = loop {
         match receiver.receive().await {
             Ok(Some(messages)) => {

@@ -3,9 +3,24 @@
 use super::{Happening, Simulation};
 use crate::client::Answer;
 use rand::RngExt;
-use raskal_types::TaskId;
+use raskal_types::{TaskId, WorkerId};
 
 impl Simulation {
+    /// A worker was given only what it may run, and no more than it has of what that takes.
+    pub(super) fn check_demands(&self, worker: WorkerId) {
+        let Some(node) = self.nodes.get(&worker).filter(|node| !node.traits.anything) else { return };
+        let mut taken = 0.0;
+        for task in node.given() {
+            let asked = self.plans[&task.graph].layers.annotations(task.index);
+            let named = asked.workers.iter().any(|name| node.traits.labels.contains(name));
+            let free = asked.workers.is_empty() || asked.allow_other_workers;
+            assert!(named || free, "worker {worker} was given {task}, which is for {:?}", asked.workers);
+            taken += asked.resources.iter().map(|(_, amount)| amount).sum::<f64>();
+        }
+        let own = node.traits.resources.first().map_or(0.0, |(_, amount)| *amount);
+        assert!(taken <= own + 1e-6, "worker {worker} has {own}, and its tasks take {taken}");
+    }
+
     /// Nothing happens any more: all is answered, and everybody's view of who holds what is the same.
     pub(super) fn check_answers(&mut self) {
         for (id, client) in &self.clients {

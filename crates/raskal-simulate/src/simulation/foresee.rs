@@ -1,29 +1,31 @@
 //! What will happen, put down before it begins: when workers join and crash, when clients submit and vanish.
 
 use super::{Happening, SPAN_US, Simulation};
+use crate::graphs::{RESOURCE, name};
 use rand::RngExt;
-use raskal_scheduler::Slots;
+use raskal_scheduler::{Slots, Traits};
 
 impl Simulation {
     /// Puts down when workers come and go and when clients act.
     pub(super) fn foresee(&mut self) {
         for _ in 0..self.rng.random_range(0..=4) {
             let at_us = if self.rng.random_bool(0.7) { 0 } else { self.sometime() };
-            let slots = self.slots();
-            self.agenda.put(at_us, Happening::Join(slots));
+            let (slots, traits) = (self.slots(), self.traits());
+            self.agenda.put(at_us, Happening::Join(slots, traits));
         }
         for _ in 0..self.rng.random_range(0..=self.profile.crashes_max) {
             let at_us = self.sometime();
             self.agenda.put(at_us, Happening::Crash);
             if self.rng.random_bool(0.6) {
-                let slots = self.slots();
+                let (slots, traits) = (self.slots(), self.traits());
                 let after_us = self.rng.random_range(0..2_000);
-                self.agenda.put(at_us + after_us, Happening::Join(slots));
+                self.agenda.put(at_us + after_us, Happening::Join(slots, traits));
             }
         }
         let everything =
             if self.rng.random_bool(0.5) { Slots::Shared(1) } else { Slots::Separate { python: 1, native: 1 } };
-        self.agenda.put(SPAN_US, Happening::Join(everything));
+        let traits = Traits { anything: true, ..Traits::default() };
+        self.agenda.put(SPAN_US, Happening::Join(everything, traits));
         for client in self.clients.keys().copied().collect::<Vec<_>>() {
             for _ in 0..self.rng.random_range(1..=self.profile.graphs_max) {
                 let at_us = self.sometime();
@@ -40,6 +42,15 @@ impl Simulation {
     fn sometime(&mut self) -> u64 {
         let until_us = if self.rng.random_bool(0.5) { SPAN_US } else { SPAN_US / 10 };
         self.rng.random_range(0..until_us)
+    }
+
+    fn traits(&mut self) -> Traits {
+        let labels = (0..self.rng.random_range(0..=2)).map(|_| name(&mut self.rng)).collect();
+        let resources = match self.rng.random_bool(0.5) {
+            true => vec![(RESOURCE.to_owned(), f64::from(self.rng.random_range(1..=4)) * 0.5)],
+            false => vec![],
+        };
+        Traits { labels, resources, anything: false }
     }
 
     fn slots(&mut self) -> Slots {

@@ -193,6 +193,7 @@ impl Desk {
             }
             FromExecutor::Ready
             | FromExecutor::Abandoned { .. }
+            | FromExecutor::Begun { .. }
             | FromExecutor::Taken { .. }
             | FromExecutor::Called { .. }
             | FromExecutor::Threads { .. }
