@@ -91,3 +91,19 @@ def test_spans_of_time_are_counted_as_in_pandas_however_rows_lie(rule: str) -> N
             same(df.resample(rule, closed=closed).sum().compute(), expected.sum())
             checked += 1
     assert checked == 6
+
+
+def test_labels_moved_by_a_frequency_keep_divisions_that_are_known() -> None:
+    hours = pd.date_range("2024-01-01", periods=30, freq="h")
+    for index, freq in (
+        (hours, "s"),
+        (hours, pd.Timedelta(hours=10)),
+        (pd.period_range("2024-01", periods=30, freq="D"), None),
+    ):
+        lazy = dd.from_pandas(pd.DataFrame({"x": range(30)}, index=index), npartitions=3).index
+        moved = lazy.shift(2, freq=freq)
+        expected = index.shift(2) if freq is None else index.shift(2, freq=freq)
+        same(moved.compute(), expected)
+        assert moved.known_divisions
+        assert moved.divisions[0] == expected[0]
+        assert moved.divisions[-1] == expected[-1]

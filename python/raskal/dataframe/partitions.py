@@ -27,6 +27,8 @@ def map_partitions(
     clear_divisions: bool = False,
     align_dataframes: bool = True,
     token: Any = None,
+    parent_meta: Any = None,
+    required_columns: Any = None,
     **kwargs: Any,
 ) -> Any:
     """Call a pandas function on every partition.
@@ -46,6 +48,8 @@ def map_partitions(
         Accepted for Dask's sake.
     clear_divisions : bool
         Whether the function changes the index.
+    parent_meta, required_columns : object, optional
+        Accepted for Dask's sake.
     align_dataframes : bool
         Whether collections of other divisions are aligned first; else they need as many partitions, or one.
 

@@ -447,7 +447,14 @@ class Index(Series):
 
     def shift(self, periods: int = 1, freq: Any = None, axis: Any = 0) -> Any:
         """Labels moved by a frequency."""
-        return blockwise(MethodCall("shift"), self, periods, **({} if freq is None else {"freq": freq}))
+        options = {} if freq is None else {"freq": freq}
+        moved = blockwise(MethodCall("shift"), self, periods, **options)
+        if self.known_divisions and (freq is not None or getattr(self._meta, "freq", None) is not None):
+            given = options or ({} if isinstance(self._meta, pd.PeriodIndex) else {"freq": self._meta.freq})
+            cuts = pd.Index(list(self.divisions)).shift(periods, **given)
+            # A frequency that takes two labels to one (business days) may take a row over a division.
+            moved._plan.divisions = tuple(cuts) if cuts.is_unique else None
+        return moved
 
     def map(self, arg: Any, na_action: Any = None, meta: Any = NO_DEFAULT, is_monotonic: bool = False) -> Any:
         """The labels through a function or mapping; `is_monotonic` is accepted for Dask's sake."""
