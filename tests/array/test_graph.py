@@ -44,6 +44,8 @@ def test_what_needs_nothing_done_is_the_array_itself():
     x = da.ones((4, 4), chunks=2)
     assert x[:] is x
     assert x[...] is x
+    assert x[0:4, :9] is x
+    assert x.vindex[:] is x
     assert x.A is x
     assert da.block([[x]]) is x
     assert x.to_backend("numpy") is x

@@ -77,3 +77,16 @@ def test_what_needs_the_lengths_says_how_to_get_them(function):
 def test_other_axes_of_different_lengths_are_not_joined():
     with pytest.raises(ValueError, match="cannot concatenate shapes"):
         da.concatenate([unknown(2), unknown(3)[:, :4]])
+
+
+def test_nested_lists_of_arrays_are_stacked_on_trust():
+    x, y = unknown(2), unknown(3)
+    with pytest.raises(ValueError, match="unknown"):
+        da.stack([[x, y], [y, x]])
+    found = da.stack([[x, y], [y, x]], allow_unknown_chunksizes=True).compute()
+    np.testing.assert_array_equal(found, np.stack([[A, A], [A, A]]))
+
+
+def test_blocks_of_unknown_lengths_are_not_counted_anew():
+    with pytest.raises(ValueError, match="blocks"):
+        unknown(2).rechunk(((np.nan, np.nan), (6,)))

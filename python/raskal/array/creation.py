@@ -373,7 +373,9 @@ def asarray(
     ----------
     a : array_like
         A list may hold lazy arrays, which are stacked.
-    allow_unknown_chunksizes, order, like
+    allow_unknown_chunksizes : bool
+        Whether to trust that unknown lengths of arrays in lists are alike.
+    order, like
         Accepted for Dask's sake.
     dtype : dtype, optional
     **kwargs
@@ -387,7 +389,10 @@ def asarray(
         if isinstance(a, (list, tuple)) and any(isinstance(item, Array) for item in a):
             from raskal.array.join import stack
 
-            a = stack([asarray(item) for item in a])
+            items = [asarray(item, allow_unknown_chunksizes) for item in a]
+            a = stack(items, allow_unknown_chunksizes=allow_unknown_chunksizes)
+        elif hasattr(a, "to_dask_array"):
+            a = a.to_dask_array()
         else:
             a = np.asarray(a) if not hasattr(a, "shape") or isinstance(a, np.generic) else a
             if isinstance(a, np.ndarray) and a.ndim == 0 and a.dtype.kind in "bif":

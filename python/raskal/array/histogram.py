@@ -219,7 +219,7 @@ def histogramdd(
             f"coordinates must be cut alike, got chunks {[own.chunks for own in samples]}\nhint: rechunk them"
         )
     dims = len(samples)
-    entries = [bins] * dims if np.ndim(bins) == 0 else list(bins)
+    entries = list(bins) if np.iterable(bins) else [bins] * dims
     if len(entries) != dims:
         raise ValueError(f"{len(entries)} bins for {dims} dimensions\nhint: one for each, or a number for all")
     limits = [None] * dims if range is None else list(range)

@@ -27,7 +27,7 @@ def get_item(x: Array, key: Any) -> Array:
     if isinstance(key, str) or (isinstance(key, list) and key and all(isinstance(name, str) for name in key)):
         return _fields(x, key)
     entries = _expanded(key, x)
-    if len(entries) == x.ndim and all(isinstance(entry, slice) and entry == slice(None) for entry in entries):
+    if len(entries) == x.ndim and all(map(is_whole, entries, x.shape)):
         return x
     if any(isinstance(entry, Array) for entry in entries):
         from raskal.array.selection import lazy_item
@@ -119,6 +119,13 @@ def _whole(part: Any) -> int:
         return part.__index__()
     except AttributeError:
         raise IndexError(f"slice indices must be integers or None, not {type(part).__name__}") from None
+
+
+def is_whole(entry: Any, length: Any) -> bool:
+    """Whether an entry is a slice that keeps an axis as it is."""
+    if not isinstance(entry, slice):
+        return False
+    return entry == slice(None) or (length == length and entry.indices(length) == (0, length, 1))
 
 
 def _width(entry: Any) -> int:

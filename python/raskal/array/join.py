@@ -18,8 +18,8 @@ from raskal.array.opaque import same_block
 from raskal.array.shape import atleast_1d, atleast_2d, atleast_3d, expand_dims, normalize_axis
 
 
-def _arrays(seq: Any, what: str) -> list[Array]:
-    arrays = [asarray(array) for array in seq]
+def _arrays(seq: Any, what: str, trust: bool = False) -> list[Array]:
+    arrays = [asarray(array, allow_unknown_chunksizes=trust) for array in seq]
     if not arrays:
         raise ValueError(f"need at least one array to {what}")
     return arrays
@@ -131,7 +131,7 @@ def stack(seq: Sequence[Any], axis: int = 0, allow_unknown_chunksizes: bool = Fa
     -------
     Array
     """
-    arrays = _arrays(seq, "stack")
+    arrays = _arrays(seq, "stack", allow_unknown_chunksizes)
     shapes = [array.shape for array in arrays]
     known = [tuple(-1 if length != length else length for length in shape) for shape in shapes]
     if len(set(known)) > 1:

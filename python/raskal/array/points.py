@@ -95,7 +95,7 @@ class PointView:
         self._array = array
 
     def __getitem__(self, key: Any) -> Array:
-        from raskal.array.indexing import wrapped
+        from raskal.array.indexing import is_whole, wrapped
 
         x = self._array
         entries = list(key) if isinstance(key, tuple) else [key]
@@ -115,7 +115,7 @@ class PointView:
         rest: list[Any] = [slice(None)] * x.ndim
         for axis, entry in enumerate(entries):
             if isinstance(entry, slice):
-                if entry != slice(None):
+                if not is_whole(entry, x.shape[axis]):
                     raise IndexError(
                         f"vindex takes whole slices only, got {entry}\nhint: x[...].vindex[...] in two steps"
                     )
@@ -126,6 +126,8 @@ class PointView:
             if index.dtype.kind not in "iu" and index.size:
                 raise IndexError(f"vindex takes integers, got {index.dtype}")
             arrays[axis] = wrapped(index.astype(np.int64), axis, x.shape[axis])
+        if not arrays:
+            return x
         if not any(index.ndim for index in arrays.values()):
             for axis, index in arrays.items():
                 rest[axis] = int(index)

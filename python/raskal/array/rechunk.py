@@ -38,6 +38,11 @@ def rechunked(x: Array, chunks: Any, limit: Any, balance: bool) -> Array:
     known = [axis for axis in range(x.ndim) if axis not in x._unknown]
     for axis in x._unknown:
         entry = entries[axis]
+        if isinstance(entry, tuple) and len(entry) != x.numblocks[axis]:
+            raise ValueError(
+                f"cannot rechunk axis {axis} of unknown length from {x.numblocks[axis]} to {len(entry)} blocks\n"
+                "hint: call compute_chunk_sizes() first, which computes the lengths"
+            )
         if entry is not None and not (isinstance(entry, tuple) and any(length != length for length in entry)):
             if entry in (-1, "auto") and x.numblocks[axis] == 1:
                 continue
