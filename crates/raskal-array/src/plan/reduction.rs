@@ -73,7 +73,13 @@ impl Lowering<'_> {
         let Reduce { expr, kind, arg, axes, keepdims, .. } = *reduce;
         let float = arg.dtype().native()? == DType::F64;
         let mut fuse = Fuse::new(self.kept);
-        let value = fuse.value(arg, &identity(arg.ndim()), if float { Lane::F64 } else { Lane::I64 })?;
+        let value = match &arg.node().op {
+            // Sums are kept in 64 bits and read 32-bit floats as they are.
+            Op::Cast(_, narrow) if float && kind.is_sum() && narrow.dtype() == &DType::F32.into() => {
+                fuse.value(narrow, &identity(arg.ndim()), Lane::F32)?
+            }
+            _ => fuse.value(arg, &identity(arg.ndim()), if float { Lane::F64 } else { Lane::I64 })?,
+        };
         let place = if kind.needs_places() { Some(places(&mut fuse, arg, axes)?) } else { None };
         let finished = finish.is_some();
         let output = Output::Reduce { kind, value, place, axes: reduce.numbers(), finish };

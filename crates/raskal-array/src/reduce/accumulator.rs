@@ -87,6 +87,11 @@ impl Accumulator {
                 sums[at] = total;
                 lost[at] += error;
             }
+            (Accumulator::SumF64(sums, lost), ColumnRef::F32(values)) => {
+                let (total, error) = two_sum(sums[at], sum_f32(values));
+                sums[at] = total;
+                lost[at] += error;
+            }
             (Accumulator::SumI64(sums), ColumnRef::I64(values)) => sums[at] = sums[at].wrapping_add(sum_i64(values)),
             (Accumulator::ProdF64(products), ColumnRef::F64(values)) => products[at] *= values.iter().product::<f64>(),
             (Accumulator::ProdI64(products), ColumnRef::I64(values)) => {
@@ -133,6 +138,9 @@ impl Accumulator {
         match (self, values) {
             (Accumulator::SumF64(sums, lost), ColumnRef::F64(values)) => {
                 add_each_f64(&mut sums[at..at + values.len()], &mut lost[at..at + values.len()], values);
+            }
+            (Accumulator::SumF64(sums, lost), ColumnRef::F32(values)) => {
+                add_each_f32(&mut sums[at..at + values.len()], &mut lost[at..at + values.len()], values);
             }
             (Accumulator::SumI64(sums), ColumnRef::I64(values)) => {
                 sums[at..].iter_mut().zip(values).for_each(|(sum, &value)| *sum = sum.wrapping_add(value));

@@ -8,40 +8,54 @@ use multiversion::multiversion;
 const BASE: usize = 256;
 const LANES: usize = 16;
 
-/// Pairwise sum.
-#[multiversion(targets("x86_64+avx2+fma", "aarch64+neon"))]
-pub(crate) fn sum_f64(values: &[f64]) -> f64 {
-    let mut blocks = [0.0; 64];
-    let mut used = 0;
-    for (number, block) in values.chunks(BASE).enumerate() {
-        let mut lanes = [0.0; LANES];
-        let mut groups = block.chunks_exact(LANES);
-        for group in groups.by_ref() {
-            for lane in 0..LANES {
-                lanes[lane] += group[lane];
+macro_rules! pairwise_sum {
+    ($(#[$doc:meta])* $name:ident, $type:ty) => {
+        $(#[$doc])*
+        #[multiversion(targets("x86_64+avx2+fma", "aarch64+neon"))]
+        pub(crate) fn $name(values: &[$type]) -> f64 {
+            let mut blocks = [0.0; 64];
+            let mut used = 0;
+            for (number, block) in values.chunks(BASE).enumerate() {
+                let mut lanes = [0.0; LANES];
+                let mut groups = block.chunks_exact(LANES);
+                for group in groups.by_ref() {
+                    for lane in 0..LANES {
+                        lanes[lane] += f64::from(group[lane]);
+                    }
+                }
+                let mut total = groups.remainder().iter().map(|&value| f64::from(value)).sum::<f64>();
+                let mut width = LANES;
+                while width > 1 {
+                    width /= 2;
+                    for lane in 0..width {
+                        lanes[lane] += lanes[lane + width];
+                    }
+                }
+                total += lanes[0];
+                // A binary counter: sums of 1, 2, 4... blocks wait for a partner of their own size.
+                let mut carry = number + 1;
+                while carry & 1 == 0 {
+                    used -= 1;
+                    total += blocks[used];
+                    carry >>= 1;
+                }
+                blocks[used] = total;
+                used += 1;
             }
+            blocks[..used].iter().rev().sum()
         }
-        let mut total = groups.remainder().iter().sum::<f64>();
-        let mut width = LANES;
-        while width > 1 {
-            width /= 2;
-            for lane in 0..width {
-                lanes[lane] += lanes[lane + width];
-            }
-        }
-        total += lanes[0];
-        // A binary counter: sums of 1, 2, 4... blocks wait for a partner of their own size.
-        let mut carry = number + 1;
-        while carry & 1 == 0 {
-            used -= 1;
-            total += blocks[used];
-            carry >>= 1;
-        }
-        blocks[used] = total;
-        used += 1;
-    }
-    blocks[..used].iter().rev().sum()
+    };
 }
+pairwise_sum!(
+    /// Pairwise sum.
+    sum_f64,
+    f64
+);
+pairwise_sum!(
+    /// Pairwise sum in 64 bits.
+    sum_f32,
+    f32
+);
 
 /// Sum that wraps round.
 #[multiversion(targets("x86_64+avx2+fma", "aarch64+neon"))]
@@ -94,15 +108,21 @@ pub(crate) fn max_i64(values: &[i64]) -> i64 {
     values.iter().fold(i64::MIN, |most, &value| most.max(value))
 }
 
-/// Adds each value to its own sum, and what rounding lost to its own correction.
-#[multiversion(targets("x86_64+avx2+fma", "aarch64+neon"))]
-pub(crate) fn add_each_f64(sums: &mut [f64], lost: &mut [f64], values: &[f64]) {
-    for ((sum, lost), &value) in sums.iter_mut().zip(lost).zip(values) {
-        let (total, error) = two_sum(*sum, value);
-        *sum = total;
-        *lost += error;
-    }
+macro_rules! add_each {
+    ($name:ident, $type:ty) => {
+        /// Adds each value to its own sum, and what rounding lost to its own correction.
+        #[multiversion(targets("x86_64+avx2+fma", "aarch64+neon"))]
+        pub(crate) fn $name(sums: &mut [f64], lost: &mut [f64], values: &[$type]) {
+            for ((sum, lost), &value) in sums.iter_mut().zip(lost).zip(values) {
+                let (total, error) = two_sum(*sum, f64::from(value));
+                *sum = total;
+                *lost += error;
+            }
+        }
+    };
 }
+add_each!(add_each_f64, f64);
+add_each!(add_each_f32, f32);
 
 /// The rounded sum of two floats, and exactly what rounding lost.
 #[inline(always)]

@@ -93,6 +93,11 @@ impl Reduction {
         matches!(self, Min | Max | NanMin | NanMax | ArgMin | ArgMax)
     }
 
+    /// Whether the kernel adds up elements and keeps nothing else.
+    pub fn is_sum(self) -> bool {
+        matches!(self, Reduction::Sum | Reduction::NanSum | Reduction::Mean)
+    }
+
     /// What missing values are replaced by before the kernel sees them.
     pub fn fills_nan(self) -> Option<f64> {
         match self {

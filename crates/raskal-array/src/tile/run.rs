@@ -62,7 +62,8 @@ pub(super) fn run(
             axes.iter().for_each(|&axis| kept_strides[axis as usize] = 0);
             walk.kept = Some(Stream { base: 0, strides: kept_strides });
             walk.join();
-            let float = program.instructions[*value as usize].lane == Lane::F64;
+            // Sums read 32-bit floats as they are.
+            let float = matches!(program.instructions[*value as usize].lane, Lane::F64 | Lane::F32);
             let mut accumulator = Accumulator::new(*kind, float, kept.iter().product());
             let stream = walk.kept.clone().unwrap_or(Stream { base: 0, strides: vec![] });
             let each = stream.strides.last().is_some_and(|&stride| stride == 1);
