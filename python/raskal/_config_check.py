@@ -46,6 +46,9 @@ _CHECKS: dict[str, Callable[[Any], None]] = {
     "array.chunk-size": _size,
     "distributed.admin.large-graph-warning-threshold": _size,
     "distributed.comm.timeouts.connect": _duration,
+    "distributed.worker.profile.cycle": _duration,
+    "distributed.worker.profile.enabled": _flag,
+    "distributed.worker.profile.interval": _duration,
 }
 
 

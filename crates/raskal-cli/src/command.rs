@@ -3,6 +3,7 @@
 //! Invariant: every option does something; what a worker takes is passed on to `raskal.node`, which refuses what it
 //! does not know.
 
+use crate::top_screen::Order;
 use crate::{habits, seconds};
 use clap::{Args, Parser};
 use raskal_net::Address;
@@ -25,6 +26,7 @@ const EXAMPLES: &str = "\
 Examples:
   raskal scheduler                        in one terminal
   raskal worker tls://127.0.0.1:8786      in another, or on another machine
+  raskal top                              what they do, in a third
   Client(\"tls://127.0.0.1:8786\")          in Python, from raskal.distributed
 
 Environment:
@@ -36,6 +38,7 @@ Environment:
 pub(crate) enum Subcommand {
     Scheduler(SchedulerOptions),
     Worker(WorkerOptions),
+    Top(TopOptions),
     /// Start a cluster on machines that are reached by ssh.
     #[command(disable_help_flag = true)]
     Ssh(PythonArguments),
@@ -233,6 +236,37 @@ pub(crate) struct Security {
     /// Certificate of one's own authority, in PEM: peers whose certificate it signed are let in without a token.
     #[arg(long, value_name = "PATH", requires = "tls_cert")]
     pub(crate) tls_ca_file: Option<PathBuf>,
+}
+
+/// Show what a cluster does.
+///
+/// Workers, their load and memory, the layers at work and the scheduler's own health, in this terminal. It asks the
+/// scheduler what the dashboard shows, and can only look. Ctrl-C ends it.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  raskal top                                the scheduler at tls://127.0.0.1:8786
+  raskal top --scheduler-file /nfs/s.json   a scheduler that wrote this file
+  raskal top --once                         once, for a script")]
+pub(crate) struct TopOptions {
+    /// The scheduler's address. By default the scheduler file's, or tls://127.0.0.1:8786.
+    #[arg(value_name = "ADDRESS")]
+    pub(crate) address: Option<Address>,
+    /// Print once and end, as it does where the output is no terminal.
+    #[arg(long)]
+    pub(crate) once: bool,
+    /// How the workers are sorted.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) sort: Order,
+    /// Time between two looks, such as 500ms.
+    #[arg(long, value_name = "TIME", value_parser = seconds::parse, default_value = "1s")]
+    pub(crate) interval: Duration,
+    /// File that the scheduler wrote, with its address, certificate and token.
+    #[arg(long, value_name = "PATH", env = "RASKAL_SCHEDULER_FILE", hide_env_values = true)]
+    pub(crate) scheduler_file: Option<PathBuf>,
+    /// The scheduler was started with --insecure: reach it at tcp://, without encryption.
+    #[arg(long)]
+    pub(crate) insecure: bool,
 }
 
 #[cfg(test)]

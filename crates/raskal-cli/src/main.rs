@@ -1,7 +1,8 @@
-//! The `raskal` command: starts schedulers and workers.
+//! The `raskal` command: starts schedulers and workers, and shows what they do.
 //!
 //! Start at [`command::Cli`], which is also what `raskal --help` shows. Each subcommand has a file of its own:
-//! [`scheduler`] runs in this process, [`worker`] becomes a Python process, as do those that only Python knows ([`python`]).
+//! [`scheduler`] runs in this process, [`worker`] becomes a Python process, as do those that only Python knows ([`python`]),
+//! and [`top`] draws in the terminal.
 //! Invariant: this program links neither Python nor DataFusion.
 
 mod command;
@@ -10,6 +11,8 @@ mod interface;
 mod python;
 mod scheduler;
 mod seconds;
+mod top;
+mod top_screen;
 mod worker;
 
 use clap::Parser;
@@ -26,6 +29,7 @@ fn main() -> ExitCode {
         Subcommand::Config(arguments) => python::run("config", arguments),
         Subcommand::Info(arguments) => python::run("info", arguments),
         Subcommand::Docs(arguments) => python::run("docs", arguments),
+        Subcommand::Top(options) => top::run(options),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

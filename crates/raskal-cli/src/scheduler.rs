@@ -19,7 +19,11 @@ const DASHBOARD_PORTS: u16 = 100;
 pub(crate) fn run(options: SchedulerOptions) -> Result<(), String> {
     let filter = EnvFilter::try_from_env("RASKAL_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
     let colours = std::io::stderr().is_terminal();
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(|| raskal_net::log_tail::Tee)
+        .with_ansi(colours)
+        .init();
     if let Some(module) = options.preload.first() {
         return Err(format!(
             "--preload {module}: the scheduler is a Rust program and runs no Python\nhint: pass it to `raskal worker`, whose \
@@ -137,6 +141,12 @@ fn free_dashboard(host: &str) -> Result<SocketAddr, String> {
     ))
 }
 
+/// The dashboard's address for people: on this machine it is open without the token.
+fn without_needless_token(address: &str) -> &str {
+    let local = ["http://127.", "http://[::1]", "http://localhost"].iter().any(|start| address.starts_with(start));
+    if local { address.split('?').next().unwrap_or(address) } else { address }
+}
+
 /// What a person reads when the scheduler listens.
 fn welcome(started: &Started) -> String {
     let mut text = format!("raskal scheduler {}\n", raskal_net::VERSION);
@@ -144,6 +154,7 @@ fn welcome(started: &Started) -> String {
         text += &format!("  workers and clients  {address}\n");
     }
     if let Some(dashboard) = &started.dashboard {
+        let dashboard = without_needless_token(dashboard);
         text += &format!("  dashboard            {dashboard}\n");
     }
     text += &format!("  scheduler file       {}", started.scheduler_file.display());
@@ -199,6 +210,15 @@ mod tests {
         let _taken = TcpListener::bind(address).unwrap();
         let next = free_dashboard("127.0.0.1").unwrap();
         assert!(next.port() > address.port());
+    }
+
+    #[test]
+    fn only_addresses_that_need_it_are_printed_with_the_token() {
+        assert_eq!(without_needless_token("http://127.0.0.1:8787/status?token=ab"), "http://127.0.0.1:8787/status");
+        assert_eq!(
+            without_needless_token("http://10.0.0.5:8787/status?token=ab"),
+            "http://10.0.0.5:8787/status?token=ab"
+        );
     }
 
     #[test]

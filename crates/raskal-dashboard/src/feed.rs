@@ -6,6 +6,7 @@
 //! Invariant: two snapshots are never less than [`FRESH`] apart, however many look and ask.
 
 use crate::model::{Snapshot, Source};
+use crate::view::View;
 use axum::extract::ws::Utf8Bytes;
 use parking_lot::Mutex;
 use serde::Serialize;
@@ -130,6 +131,13 @@ impl Feed {
         });
         *last = Some((Instant::now(), tick.clone()));
         Some(tick)
+    }
+
+    /// The answer to a view as JSON; `None` if the source knows none. An error when the source failed (panicked).
+    pub(crate) async fn view(&self, view: View) -> Result<Option<String>, ()> {
+        let source = self.source.clone();
+        let answer = tokio::task::spawn_blocking(move || source.view(&view).map(|data| data.to_json()));
+        answer.await.map_err(|_| ())
     }
 
     /// Ticks from now on, [`PERIOD`] apart. Starts the clock when it stands still.

@@ -23,6 +23,7 @@
 //!
 //! - [`model`]: [`Snapshot`], the data, and [`Source`], which the scheduler implements.
 //! - [`access`]: who may look.
+//! - [`view`]: what is asked beside snapshots: the task stream, a graph, a task, the profile, logs.
 //! - [`server`]: addresses and what answers them.
 //! - `feed`: takes one snapshot at a time for all who look.
 //! - `websocket`, `metrics`, `assets`: the three kinds of answers. The page itself is in `static/`.
@@ -32,6 +33,7 @@
 pub mod access;
 pub mod model;
 pub mod server;
+pub mod view;
 
 mod assets;
 mod feed;
@@ -41,3 +43,4 @@ mod websocket;
 pub use access::{Access, AccessError};
 pub use model::{Counts, Graph, Layer, Scheduler, Snapshot, Source, TaskError, TaskEvent, Totals, Worker};
 pub use server::{router, serve};
+pub use view::{View, ViewData};

@@ -48,6 +48,11 @@ fn scheduler(snapshot: &Snapshot, encoder: &mut DescriptorEncoder<'_>) -> fmt::R
     counter(encoder, "scheduler_events", "Events handled by the scheduler", scheduler.events)?;
     let event_s = scheduler.event_us_mean / 1e6;
     gauge(encoder, "scheduler_event_duration", "Mean time to handle a recent event", seconds, event_s)?;
+    let help = "Part of the last seconds that the scheduler was busy";
+    gauge(encoder, "scheduler_busy", help, Some(&Unit::Other("ratio".into())), scheduler.busy)?;
+    let help = "Longest time of the last seconds between two looks at the connections";
+    gauge(encoder, "scheduler_turn_max", help, seconds, scheduler.turn_us_max / 1e6)?;
+    gauge(encoder, "scheduler_inbox_frames", "Frames of messages that wait", None, scheduler.inbox as f64)?;
     gauge(encoder, "clients", "Connected clients", None, totals.clients as f64)?;
     counter(encoder, "workers_lost", "Workers that went away without saying goodbye", totals.workers_lost)
 }
@@ -72,14 +77,20 @@ fn tasks(snapshot: &Snapshot, encoder: &mut DescriptorEncoder<'_>) -> fmt::Resul
     for (outcome, count) in [("ok", snapshot.totals.tasks_done), ("error", snapshot.totals.tasks_failed)] {
         ConstCounter::new(count).encode(family.encode_family(&[("outcome", outcome)])?)?;
     }
-    Ok(())
+    let help = "Time that tasks ran, over all threads";
+    let family = encoder.encode_descriptor("tasks_run", help, Some(&Unit::Seconds), MetricType::Counter)?;
+    ConstCounter::new(snapshot.totals.task_us as f64 / 1e6).encode(family)?;
+    counter(encoder, "transfers", "Values that went from worker to worker", snapshot.totals.transfers)?;
+    let help = "Bytes of values that went from worker to worker";
+    let family = encoder.encode_descriptor("transfers_size", help, Some(&Unit::Bytes), MetricType::Counter)?;
+    ConstCounter::new(snapshot.totals.transfer_bytes).encode(family)
 }
 
 /// Name, help, unit and value of a metric of each worker.
 type WorkerGauge = (&'static str, &'static str, Option<Unit>, fn(&Snapshot, &Worker) -> f64);
 
 fn workers(snapshot: &Snapshot, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
-    let gauges: [WorkerGauge; 9] = [
+    let gauges: [WorkerGauge; 12] = [
         ("worker_threads", "Tasks that a worker runs at once", None, |_, worker| f64::from(worker.threads)),
         ("worker_tasks_executing", "Tasks that a worker runs", None, |_, worker| worker.executing as f64),
         ("worker_tasks_queued", "Tasks sent to a worker that have not begun", None, |_, worker| worker.queued as f64),
@@ -93,6 +104,13 @@ fn workers(snapshot: &Snapshot, encoder: &mut DescriptorEncoder<'_>) -> fmt::Res
         ("worker_memory_limit", "Memory budget of a worker, 0 for none", Some(Unit::Bytes), |_, worker| {
             worker.memory_limit_bytes as f64
         }),
+        ("worker_memory_spilled", "Bytes of results of a worker that lie on disk", Some(Unit::Bytes), |_, worker| {
+            worker.spilled_bytes as f64
+        }),
+        ("worker_occupancy", "Time that a worker's tasks will take one thread", Some(Unit::Seconds), |_, worker| {
+            worker.occupancy_us / 1e6
+        }),
+        ("worker_transfers", "Transfers to a worker that are under way", None, |_, worker| worker.transfers as f64),
         ("worker_cpu", "Busy cores of a worker", Some(Unit::Other("cores".into())), |_, worker| {
             worker.cpu_percent / 100.0
         }),
@@ -107,6 +125,15 @@ fn workers(snapshot: &Snapshot, encoder: &mut DescriptorEncoder<'_>) -> fmt::Res
             let id = worker.id.to_string();
             let labels = [("worker", worker.name.as_str()), ("worker_id", id.as_str())];
             ConstGauge::new(value(snapshot, worker)).encode(family.encode_family(&labels)?)?;
+        }
+    }
+    let help = "Bytes of values that a worker got from others (received) and gave to others (sent)";
+    let mut family = encoder.encode_descriptor("worker_network", help, Some(&Unit::Bytes), MetricType::Counter)?;
+    for worker in &snapshot.workers {
+        let id = worker.id.to_string();
+        for (direction, bytes) in [("received", worker.received_bytes), ("sent", worker.sent_bytes)] {
+            let labels = [("worker", worker.name.as_str()), ("worker_id", id.as_str()), ("direction", direction)];
+            ConstCounter::new(bytes).encode(family.encode_family(&labels)?)?;
         }
     }
     Ok(())

@@ -5,6 +5,7 @@
 //!
 //! This module knows no type of the scheduler, so that the page can be worked on without one.
 
+use crate::view::{View, ViewData};
 use serde::{Deserialize, Serialize};
 
 /// Gives the dashboard its data.
@@ -13,6 +14,12 @@ use serde::{Deserialize, Serialize};
 pub trait Source: Send + Sync + 'static {
     /// The cluster as it is now.
     fn snapshot(&self) -> Snapshot;
+
+    /// What was asked beside snapshots; `None` for what is not known, or not any more.
+    fn view(&self, view: &View) -> Option<ViewData> {
+        let _ = view;
+        None
+    }
 }
 
 /// A cluster at one instant.
@@ -53,6 +60,12 @@ pub struct Scheduler {
     pub connections: u64,
     /// Resident memory of the process.
     pub memory_bytes: u64,
+    /// Part of the time that it was busy, from 0 to 1, over the last seconds.
+    pub busy: f64,
+    /// Frames of messages that wait to be handled.
+    pub inbox: u64,
+    /// The longest time between two looks at the connections, over the last seconds.
+    pub turn_us_max: f64,
 }
 
 /// Counters that only grow while one scheduler lives.
@@ -66,6 +79,12 @@ pub struct Totals {
     pub tasks_failed: u64,
     /// Workers that went away without saying goodbye.
     pub workers_lost: u64,
+    /// Values that went from worker to worker.
+    pub transfers: u64,
+    /// Their bytes.
+    pub transfer_bytes: u64,
+    /// Time that tasks ran, over all threads.
+    pub task_us: u64,
 }
 
 /// One worker: a node runtime and its slots.
@@ -91,8 +110,24 @@ pub struct Worker {
     pub memory_limit_bytes: u64,
     /// Bytes of the results that it holds in memory, part of the memory used.
     pub memory_managed_bytes: u64,
+    /// Bytes of its results that lie on disk.
+    pub spilled_bytes: u64,
+    /// Bytes of values that it got from other workers since it joined.
+    pub received_bytes: u64,
+    /// Bytes of values that it gave to other workers and clients since it joined.
+    pub sent_bytes: u64,
+    /// Transfers to it that are under way.
+    pub transfers: u64,
+    /// Time that the tasks given to it will take one thread, by what their layers took so far.
+    pub occupancy_us: f64,
     /// Processor time over wall time, 100 for one busy core.
     pub cpu_percent: f64,
+    /// The machine that it runs on.
+    pub host: String,
+    /// Its process there.
+    pub pid: u32,
+    /// When it joined.
+    pub joined_us: u64,
     /// When it was last heard of.
     pub last_seen_us: u64,
 }
@@ -115,6 +150,8 @@ pub struct Graph {
 pub struct Layer {
     /// Key prefix, such as `read-csv-1f0a...`.
     pub prefix: String,
+    /// What people call its tasks, where that differs from the prefix; at most some.
+    pub names: Vec<String>,
     /// Where its tasks are.
     pub counts: Counts,
 }
@@ -138,7 +175,7 @@ pub struct Counts {
     pub in_memory: u64,
 }
 
-/// One run of a task, finished.
+/// One run of a task, finished, or one transfer of a value.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TaskEvent {
     /// Grows by one with each event of a scheduler: a reader keeps the last one that it saw.
@@ -147,7 +184,11 @@ pub struct TaskEvent {
     pub key: String,
     /// Prefix of its layer.
     pub layer: String,
-    /// [`Worker::id`] of where it ran.
+    /// What people call it: the function of a call, or else the layer.
+    pub name: String,
+    /// Number of its graph, and its number in the graph.
+    pub task: (u64, u32),
+    /// [`Worker::id`] of where it ran, or who got the value.
     pub worker: u64,
     /// Slot of the worker that ran it, counted from 0.
     pub thread: u32,
@@ -157,6 +198,10 @@ pub struct TaskEvent {
     pub stop_us: u64,
     /// Whether it gave a result.
     pub ok: bool,
+    /// Whether this is the transfer of its value from another worker, and no run.
+    pub transfer: bool,
+    /// Bytes of its value.
+    pub size_bytes: u64,
 }
 
 /// A task that failed, as its author needs to see it.
@@ -168,6 +213,8 @@ pub struct TaskError {
     pub key: String,
     /// Prefix of its layer.
     pub layer: String,
+    /// Number of its graph, and its number in the graph.
+    pub task: (u64, u32),
     /// Name of the worker where it ran.
     pub worker: String,
     /// When it failed.
@@ -215,6 +262,7 @@ mod tests {
         let layer = |done, failed| Layer {
             prefix: "x".into(),
             counts: Counts { total: done + failed, done, failed, ..Counts::default() },
+            ..Layer::default()
         };
         let graph = |layers| Graph { layers, ..Graph::default() };
         let snapshot = Snapshot {

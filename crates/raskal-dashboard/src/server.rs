@@ -5,9 +5,10 @@
 use crate::access::{Access, guard};
 use crate::feed::{Feed, Tick};
 use crate::model::Source;
+use crate::view::{View, ViewError};
 use crate::{assets, metrics, websocket};
 use axum::extract::{Query, Request, State};
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, StatusCode, Uri, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -37,6 +38,7 @@ pub fn router(source: Arc<dyn Source>, access: Access) -> Router {
         .route("/api/workers", get(workers))
         .route("/api/tasks", get(tasks))
         .route("/api/graphs", get(graphs))
+        .route("/api/{view}", get(view))
         .route("/metrics", get(metrics))
         .route("/ws", get(websocket::websocket))
         .route_layer(middleware::from_fn_with_state(access, guard))
@@ -145,6 +147,23 @@ async fn tasks(
     let errors: Vec<_> = snapshot.errors.iter().filter(|error| Some(error.sequence) > since).collect();
     let counts = snapshot.counts();
     Ok(Json(json!({ "time_us": snapshot.time_us, "counts": counts, "events": events, "errors": errors })))
+}
+
+/// What is asked beside snapshots; the address is a [`View`]'s.
+async fn view(State(feed): State<Arc<Feed>>, uri: Uri) -> Response {
+    let address = uri.path_and_query().map_or("", |whole| whole.as_str()).trim_start_matches("/api/");
+    let view = match View::parse(address) {
+        Ok(view) => view,
+        Err(error @ ViewError::Unknown(_)) => return (StatusCode::NOT_FOUND, format!("{error}\n")).into_response(),
+        Err(error) => return (StatusCode::BAD_REQUEST, format!("{error}\n")).into_response(),
+    };
+    match feed.view(view).await {
+        Ok(Some(json)) => {
+            ([(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")], json).into_response()
+        }
+        Ok(None) => (StatusCode::NOT_FOUND, "the cluster does not know it, or not any more\n").into_response(),
+        Err(()) => SourceFailed.into_response(),
+    }
 }
 
 async fn metrics(State(feed): State<Arc<Feed>>) -> Result<impl IntoResponse, SourceFailed> {

@@ -2,7 +2,8 @@
 
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode, header};
-use raskal_dashboard::{Access, Graph, Layer, Snapshot, Source, TaskEvent, Worker, router};
+use raskal_dashboard::view::{LogLine, Logs};
+use raskal_dashboard::{Access, Graph, Layer, Snapshot, Source, TaskEvent, View, ViewData, Worker, router};
 use std::sync::Arc;
 use tower::ServiceExt;
 
@@ -23,6 +24,12 @@ impl Source for Fixed {
             events: vec![event(1), event(2), event(3)],
             ..Snapshot::default()
         }
+    }
+
+    fn view(&self, view: &View) -> Option<ViewData> {
+        let View::Logs(query) = view else { return None };
+        let line = LogLine { source: query.source.clone().unwrap_or_default(), ..LogLine::default() };
+        Some(ViewData::Logs(Logs { lines: vec![line] }))
     }
 }
 
@@ -69,7 +76,30 @@ fn locked() -> axum::Router {
     router(Arc::new(Fixed), Access::for_listener("0.0.0.0:8787".parse().unwrap(), Some("s3cret;")).unwrap())
 }
 
-const GUARDED: [&str; 7] = ["/", "/status", "/api/snapshot", "/api/workers", "/api/tasks", "/api/graphs", "/metrics"];
+const GUARDED: [&str; 8] = [
+    "/",
+    "/status",
+    "/api/snapshot",
+    "/api/workers",
+    "/api/tasks",
+    "/api/graphs",
+    "/api/logs?source=scheduler",
+    "/metrics",
+];
+
+#[tokio::test]
+async fn views_answer_with_json_and_mistakes_with_what_to_ask_instead() {
+    let logs = ask(open(), "/api/logs?source=node%201", &[]).await;
+    assert_eq!(logs.header(header::CONTENT_TYPE), "application/json");
+    assert_eq!(logs.json()["lines"][0]["source"], "node 1");
+    let unknown = ask(open(), "/api/streams", &[]).await;
+    assert_eq!(unknown.status, StatusCode::NOT_FOUND);
+    assert!(unknown.body.contains("the views are snapshot, progress"), "{}", unknown.body);
+    let wrong = ask(open(), "/api/stream?count=many", &[]).await;
+    assert_eq!(wrong.status, StatusCode::BAD_REQUEST);
+    assert!(wrong.body.contains("count"), "{}", wrong.body);
+    assert_eq!(ask(open(), "/api/graph?id=4", &[]).await.status, StatusCode::NOT_FOUND, "it is not there");
+}
 
 #[tokio::test]
 async fn every_address_answers_with_its_kind_and_a_strict_policy() {

@@ -28,6 +28,7 @@
 //! - [`listener`], [`connect()`](connect()), [`handshake`]: from a socket to an authenticated [`link`].
 //! - [`connection`]: messages, many per frame.
 //! - [`data`]: requests answered with large buffers, on connections of their own.
+//! - [`log_tail`]: the last lines of this process's log.
 //! - [`error`]: what went wrong, with the peer's name and what to do.
 //!
 //! This crate knows no message, no task and no value: it is generic over what travels.
@@ -42,6 +43,7 @@ pub mod error;
 pub mod handshake;
 pub mod link;
 pub mod listener;
+pub mod log_tail;
 mod parcel;
 mod queue;
 pub mod scheduler_file;

@@ -123,6 +123,8 @@ pub enum Question {
     },
     /// Give up everything of every client, and restart the processes that run tasks; answered when they are ready.
     Restart,
+    /// What the dashboard shows at this address, such as `tasks?count=100`, without a browser.
+    View(String),
 }
 
 /// The answers, in the order of [`Question`].
@@ -134,6 +136,8 @@ pub enum Answer {
     HasWhat(Vec<(WorkerId, Vec<Holding>)>),
     /// The scheduler and its workers.
     Info(ClusterInfo),
+    /// The dashboard's JSON, or why there is none.
+    View(Result<String, String>),
     /// Numbers of tasks that wanted results need, over all graphs.
     Backlog {
         /// Those that have not ended.

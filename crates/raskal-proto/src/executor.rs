@@ -3,7 +3,7 @@
 //! Values that are too large for a message go as raw frames beside the messages, in order with them: a value is there
 //! before the task that takes it.
 
-use crate::FailureMessage;
+use crate::{FailureMessage, Ran, observe};
 use bitcode::{Decode, Encode};
 use raskal_types::{Attempt, GraphId, TaskId};
 
@@ -96,8 +96,8 @@ pub enum FromExecutor {
         attempt: Attempt,
         /// Size of the value.
         size_bytes: u64,
-        /// Time that the task ran.
-        duration_us: u32,
+        /// When and where it ran.
+        ran: Ran,
         /// The value, if it is small; otherwise it stays in the executor, or has come as a frame of its own before.
         inline: Option<Vec<u8>>,
     },
@@ -141,6 +141,8 @@ pub enum FromExecutor {
         /// How many.
         threads: u32,
     },
+    /// Where its threads spent their time lately.
+    Profiled(observe::Profile),
     /// A value can't be given as bytes. (One that can comes as a raw frame.)
     ExportFailed {
         /// Whose.

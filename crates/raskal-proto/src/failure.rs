@@ -1,5 +1,6 @@
 //! Why a task failed, as it travels.
 
+use crate::Ran;
 use bitcode::{Decode, Encode};
 use raskal_types::{ErrorKind, TaskId};
 
@@ -20,6 +21,8 @@ pub struct FailureMessage {
     pub origin: Option<String>,
     /// The traceback as text, for the dashboard; empty for native functions.
     pub traceback: String,
+    /// When and where the task ran, if it did.
+    pub ran: Option<Ran>,
 }
 
 impl FailureMessage {
@@ -33,6 +36,7 @@ impl FailureMessage {
             key: None,
             origin: None,
             traceback: String::new(),
+            ran: None,
         }
     }
 }

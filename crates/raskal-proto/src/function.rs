@@ -13,6 +13,25 @@ pub struct FunctionMessage {
     pub offsets: Vec<u64>,
     /// All tasks' bytes.
     pub payloads: Vec<u8>,
+    /// What people call the tasks, where that differs from the layer's name.
+    pub names: TaskNames,
+}
+
+/// Names of the tasks of one layer.
+#[derive(Clone, Debug, Default, PartialEq, Encode, Decode)]
+pub struct TaskNames {
+    /// The names that occur.
+    pub names: Vec<String>,
+    /// Which of them each task has; empty if all have the first.
+    pub name_of: Vec<u32>,
+}
+
+impl TaskNames {
+    /// The name of one task, if it has one of its own.
+    pub fn get(&self, index: u32) -> Option<&str> {
+        let place = if self.name_of.is_empty() { 0 } else { *self.name_of.get(index as usize)? };
+        self.names.get(place as usize).map(String::as_str)
+    }
 }
 
 impl FunctionMessage {
@@ -26,11 +45,19 @@ impl FunctionMessage {
 
 #[cfg(test)]
 mod tests {
-    use super::FunctionMessage;
+    use super::{FunctionMessage, TaskNames};
 
     #[test]
     fn a_task_without_payload_gets_no_bytes() {
         assert!(FunctionMessage::default().payload(3).is_empty());
+    }
+
+    #[test]
+    fn names_are_found_and_lies_about_them_are_no_names() {
+        let names = TaskNames { names: vec!["inc".into(), "add".into()], name_of: vec![0, 1, 9] };
+        assert_eq!([0, 1, 2, 3].map(|index| names.get(index)), [Some("inc"), Some("add"), None, None]);
+        assert_eq!(TaskNames { names: vec!["inc".into()], name_of: vec![] }.get(7), Some("inc"));
+        assert_eq!(TaskNames::default().get(0), None);
     }
 
     #[test]

@@ -4,10 +4,10 @@
 //! functions are opaque bytes here: only workers and clients read them.
 //!
 //! ```
-//! use raskal_proto::worker::FromWorker;
+//! use raskal_proto::{Ran, worker::FromWorker};
 //! use raskal_types::{Attempt, GraphId, TaskId};
 //! let task = TaskId { graph: GraphId(1), index: 7 };
-//! let finished = FromWorker::Finished { task, attempt: Attempt(1), size_bytes: 28, duration_us: 3, inline: None };
+//! let finished = FromWorker::Finished { task, attempt: Attempt(1), size_bytes: 28, ran: Ran::default(), inline: None };
 //! let bytes = bitcode::encode(&vec![finished]);
 //! assert!(bitcode::decode::<Vec<FromWorker>>(&bytes).is_ok());
 //! ```
@@ -18,6 +18,7 @@
 //! - [`board`]: named things that clients share; [`call`]: calls into executors beside the tasks.
 //! - [`data`]: requests for values, on connections of their own.
 //! - [`function`], [`failure`]: encoded functions and failures, which all of them carry.
+//! - [`observe`]: what is told of tasks and processes for people to look at.
 //!
 //! This crate does no I/O and knows no value.
 
@@ -28,6 +29,7 @@ pub mod data;
 pub mod executor;
 pub mod failure;
 pub mod function;
+pub mod observe;
 pub mod worker;
 
 pub use board::{BoardAnswer, BoardRequest, Note};
@@ -36,7 +38,8 @@ pub use client::{FromClient, ToClient};
 pub use data::DataRequest;
 pub use executor::{FromExecutor, ToExecutor};
 pub use failure::FailureMessage;
-pub use function::FunctionMessage;
+pub use function::{FunctionMessage, TaskNames};
+pub use observe::{Observation, Ran};
 pub use worker::{FromWorker, InputFrom, ToWorker};
 
 /// Values up to this size travel inside messages; larger ones are fetched when somebody needs them.

@@ -3,7 +3,7 @@
 //! Start at [`ToWorker::Run`]. A layer's function is sent once to a worker, before the first of its tasks.
 
 use crate::client::WorkerInfo;
-use crate::{Called, FailureMessage, FunctionMessage, Setup};
+use crate::{Called, FailureMessage, FunctionMessage, Observation, Ran, Setup};
 use bitcode::{Decode, Encode};
 use raskal_types::{Attempt, GraphId, SlotClass, TaskId, WorkerId};
 
@@ -154,8 +154,8 @@ pub enum FromWorker {
         attempt: Attempt,
         /// Size of the value.
         size_bytes: u64,
-        /// Time that the task ran.
-        duration_us: u32,
+        /// When and where it ran.
+        ran: Ran,
         /// The value itself, if it is small.
         inline: Option<Vec<u8>>,
     },
@@ -244,4 +244,6 @@ pub enum FromWorker {
         /// Tasks that run now.
         executing: u32,
     },
+    /// Something for people to look at.
+    Observed(Observation),
 }

@@ -2,9 +2,10 @@
 
 use proptest::prelude::*;
 use raskal_proto::client::{Answer, ClusterInfo, Question, Submit, WorkerInfo};
+use raskal_proto::observe::Vitals;
 use raskal_proto::{
-    DataRequest, FailureMessage, FromClient, FromExecutor, FromWorker, FunctionMessage, InputFrom, ToClient,
-    ToExecutor, ToWorker,
+    DataRequest, FailureMessage, FromClient, FromExecutor, FromWorker, FunctionMessage, InputFrom, Observation, Ran,
+    ToClient, ToExecutor, ToWorker,
 };
 use raskal_types::{Attempt, ClientId, ErrorKind, GraphId, SlotClass, TaskId, WorkerId};
 
@@ -29,7 +30,7 @@ fn from_worker() -> impl Strategy<Value = FromWorker> {
                 task,
                 attempt,
                 size_bytes,
-                duration_us,
+                ran: Ran { began_us: size_bytes, duration_us, thread: 3 },
                 inline
             }
         ),
@@ -42,6 +43,8 @@ fn from_worker() -> impl Strategy<Value = FromWorker> {
             input,
             holder: WorkerId(holder)
         }),
+        any::<u64>()
+            .prop_map(|now_us| FromWorker::Observed(Observation::Vitals(Vitals { now_us, ..Vitals::default() }))),
         tasks().prop_map(|task| FromWorker::Copied { task }),
         tasks().prop_map(|task| FromWorker::Dropped { task }),
     ]
@@ -85,7 +88,13 @@ proptest! {
 #[test]
 fn the_rarer_messages_survive_the_wire() {
     let task = TaskId { graph: GraphId(1), index: 2 };
-    let function = FunctionMessage { codec: "x".into(), shared: vec![1], offsets: vec![0, 1], payloads: vec![9] };
+    let function = FunctionMessage {
+        codec: "x".into(),
+        shared: vec![1],
+        offsets: vec![0, 1],
+        payloads: vec![9],
+        ..Default::default()
+    };
     let mut graph = raskal_graph::Graph::new();
     graph.add(raskal_graph::Layer::new("load", vec![2])).unwrap();
     again(&vec![

@@ -283,6 +283,20 @@ impl Client {
         py.detach(|| inner.backlog(&mut poll)).map_err(|failure| to_exception(py, &failure))
     }
 
+    /// What the dashboard shows at an address such as `stream?count=100`, as JSON.
+    fn view(&self, py: Python<'_>, address: &str) -> PyResult<String> {
+        let inner = self.inner()?;
+        py.detach(|| inner.view(address, &mut poll)).map_err(|failure| to_exception(py, &failure))
+    }
+
+    /// The keys that this process knows tasks by, given as numbers of graph and task; None for those of others.
+    fn task_keys(&self, py: Python<'_>, tasks: Vec<(u32, u32)>) -> PyResult<Vec<Option<String>>> {
+        let inner = self.inner()?;
+        let task = |(graph, index)| TaskId { graph: GraphId(graph), index };
+        let tasks: Vec<TaskId> = tasks.into_iter().map(task).collect();
+        Ok(py.detach(|| inner.keys(&tasks)))
+    }
+
     /// The numbers of the workers that hold each result.
     fn who_has(&self, py: Python<'_>, remotes: Vec<Bound<'_, Remote>>) -> PyResult<Vec<Vec<u32>>> {
         let inner = self.inner()?;

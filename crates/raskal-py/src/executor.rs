@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
+use raskal_proto::observe::{Frame, Profile, Stack};
 use raskal_proto::{FailureMessage, INLINE_BYTES_MAX};
 use raskal_runtime::node::executor::CallAnswer;
 use raskal_runtime::node::{Executor, ExecutorHost, ExecutorOptions, Running};
@@ -267,6 +268,28 @@ impl TaskThread {
     }
 }
 
+/// What the sampling profiler (`raskal._sampler`) needs of the executor.
+#[pyclass(frozen)]
+struct Sampled {
+    executor: Arc<Executor>,
+}
+
+#[pymethods]
+impl Sampled {
+    /// The threads that run a task, by identifier, and the key prefix of its layer.
+    fn running(&self) -> Vec<(u64, String)> {
+        self.executor.layers_at_work()
+    }
+
+    /// Passes samples on: the frames that occur (function, file, line), and the stacks (layer, positions of frames from
+    /// the outermost on, number of samples).
+    fn profiled(&self, interval_us: u32, frames: Vec<(String, String, u32)>, stacks: Vec<(String, Vec<u32>, u32)>) {
+        let frames = frames.into_iter().map(|(name, file, line)| Frame { name, file, line }).collect();
+        let stacks = stacks.into_iter().map(|(layer, frames, samples)| Stack { layer, frames, samples }).collect();
+        self.executor.profiled(Profile { interval_us, frames, stacks });
+    }
+}
+
 #[pyclass(frozen)]
 struct ExportThread {
     executor: Arc<Executor>,
@@ -346,6 +369,9 @@ pub(crate) fn run_executor(py: Python<'_>, threads: u32, returns: bool, slate: O
     for number in 0..threads.max(1) {
         let thread = TaskThread { executor: executor.clone() }.into_pyobject(py)?.into_any();
         start_thread(py, thread, format!("raskal-{number}"))?;
+    }
+    if !returns {
+        py.import("raskal._sampler")?.getattr("start")?.call1((Sampled { executor },))?;
     }
     last.call_method0("join")?;
     Ok(())

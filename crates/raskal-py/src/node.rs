@@ -93,7 +93,11 @@ pub(crate) fn init_logs() {
     let filter = tracing_subscriber::EnvFilter::try_from_env("RASKAL_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
     // A second call changes nothing.
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(|| raskal_net::log_tail::Tee)
+        .with_ansi(false)
+        .try_init();
 }
 
 /// Memory of the cgroup or machine, in bytes.

@@ -93,6 +93,13 @@ impl Recorder {
     }
 }
 
+/// The dashboard's module that draws flame graphs, for reports that are one file.
+#[pyfunction]
+fn flame_script() -> &'static str {
+    include_str!("../../raskal-dashboard/src/static/flame.js")
+}
+
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_function(wrap_pyfunction!(flame_script, module)?)?;
     module.add_class::<Recorder>()
 }

@@ -105,6 +105,10 @@ pub struct TaskPayloads {
     pub offsets: Vec<u64>,
     /// All tasks' bytes.
     pub bytes: Bytes,
+    /// What people call the tasks, where that differs from the layer's name: the names that occur.
+    pub names: Vec<String>,
+    /// Which of the names each task has; empty if all have the first.
+    pub name_of: Vec<u32>,
 }
 
 impl TaskPayloads {
@@ -157,7 +161,7 @@ pub const VALUES_CODEC: &str = "values";
 
 /// Encodes values as task payloads of the codec [`VALUES_CODEC`].
 pub(crate) fn encode_values(values: &[Value]) -> Result<EncodedFunction, Failure> {
-    let mut payloads = TaskPayloads { offsets: vec![0], bytes: Bytes::new() };
+    let mut payloads = TaskPayloads { offsets: vec![0], ..TaskPayloads::default() };
     let mut bytes = Vec::new();
     for value in values {
         let frames = value.to_frames()?;

@@ -65,6 +65,7 @@ pub fn to_message(failure: Failure, exception: Option<Vec<u8>>, traceback: Strin
         key: failure.key,
         origin: failure.origin,
         traceback,
+        ran: None,
     }
 }
 

@@ -52,7 +52,7 @@ impl Function for Add {
         Ok(EncodedFunction {
             codec: "test.add",
             shared: shared.into(),
-            tasks: Some(TaskPayloads { offsets, bytes: bytes.into() }),
+            tasks: Some(TaskPayloads { offsets, bytes: bytes.into(), ..TaskPayloads::default() }),
         })
     }
 

@@ -236,6 +236,12 @@ impl Scheduler {
         self.workers.get(&worker).map_or((0, 0, 0), |worker| (worker.assigned.len(), worker.held, worker.held_bytes))
     }
 
+    /// Time that the tasks given to a worker will take one thread, by what its recent ones took.
+    pub fn occupancy_us(&self, worker: WorkerId) -> f32 {
+        let lanes = self.workers.get(&worker).map(|worker| worker.lanes.as_slice()).unwrap_or_default();
+        lanes.iter().map(|lane| lane.assigned as f32 * lane.mean_us.max(0.0)).sum()
+    }
+
     /// Whether a worker was given this run of a task, and the task is still waited for.
     pub fn is_assigned(&self, worker: WorkerId, task: TaskId, attempt: Attempt) -> bool {
         let known = self.graphs.get(&task.graph).and_then(|state| state.tasks.get(task.index as usize));
@@ -251,6 +257,12 @@ impl Scheduler {
     /// The client that wants the result of a task, if one does.
     pub fn wants(&self, task: TaskId) -> Option<ClientId> {
         self.graphs.get(&task.graph).filter(|state| state.wanted.contains(task.index)).map(|state| state.client)
+    }
+
+    /// Whether a worker was given a task and has not answered.
+    pub fn is_running(&self, task: TaskId) -> bool {
+        let known = self.graphs.get(&task.graph).and_then(|state| state.tasks.get(task.index as usize));
+        known.is_some_and(|task| matches!(task.state, State::Assigned(_)))
     }
 
     /// Why a task has no result, if it failed.

@@ -6,17 +6,18 @@
 
 use crate::board::Board;
 use crate::connection::Inventoried;
+use crate::history::{History, now_us};
 use crate::idle::Idle;
 use crate::journal::{Journal, Record};
 use crate::orders::Pending;
 use crate::recover::{Away, Expected};
-use crate::report::{History, now_us};
+use crate::report::Rest;
 use crate::share::Calls;
 use crate::tables::{Client, Held, Tables, Worker};
-use raskal_dashboard::Snapshot;
+use raskal_dashboard::view::{View, WorkerName};
 use raskal_net::{Address, Sender};
 use raskal_proto::client::WorkerInfo;
-use raskal_proto::{FromClient, FromWorker, ToClient, ToWorker};
+use raskal_proto::{FromClient, FromWorker, Observation, Ran, ToClient, ToWorker};
 use raskal_scheduler::{Event, Instruction, Scheduler, Slots, Traits};
 use raskal_types::{ClientId, TaskId, WorkerId};
 use std::collections::{BTreeMap, BTreeSet};
@@ -65,8 +66,9 @@ pub(crate) enum Incoming {
         client: ClientId,
         broken: bool,
     },
-    Snapshot {
-        answer: oneshot::Sender<Snapshot>,
+    View {
+        view: View,
+        answer: oneshot::Sender<Rest>,
     },
     /// The process ends: for good, or to be started again.
     End {
@@ -95,6 +97,8 @@ pub(crate) struct Core {
     pub(crate) connections: BTreeMap<ClientId, ClientId>,
     /// The workers that are to come back, after a start with a journal.
     pub(crate) expected: Option<Expected>,
+    /// Frames that waited at the last turn.
+    pub(crate) inbox_len: usize,
     worker_timeout: Duration,
     idle: Idle,
     out: Vec<Instruction>,
@@ -121,6 +125,7 @@ impl Core {
             away: BTreeMap::new(),
             connections: BTreeMap::new(),
             expected: None,
+            inbox_len: 0,
             worker_timeout,
             idle,
             out: Vec::new(),
@@ -143,9 +148,10 @@ impl Core {
             for incoming in turn.drain(..) {
                 self.take_in(incoming);
             }
-            self.history.busy += started.elapsed();
             self.write_down();
             self.tables.flush();
+            self.inbox_len = inbox.len();
+            self.history.turn(started.elapsed());
         }
     }
 
@@ -189,9 +195,9 @@ impl Core {
                 }
             }
             Incoming::End { for_good, said } => self.end(for_good, said),
-            Incoming::Snapshot { answer } => {
+            Incoming::View { view, answer } => {
                 // Whoever asked may have stopped waiting.
-                let _ = answer.send(self.snapshot());
+                let _ = answer.send(self.view(view));
             }
         }
     }
@@ -265,6 +271,8 @@ impl Core {
             memory_managed_bytes: 0,
             cpu_percent: 0.0,
             executing: 0,
+            vitals: Default::default(),
+            joined_us: now_us(),
         };
         self.tables.workers.insert(worker, entry);
         self.step(Event::WorkerJoined { worker, slots, traits });
@@ -291,11 +299,11 @@ impl Core {
         let Some(gone) = self.tables.workers.remove(&worker) else { return };
         match reason {
             None => tracing::info!(%worker, name = gone.info.name, "a worker left"),
-            Some(reason) => {
-                tracing::warn!(%worker, name = gone.info.name, reason, "a worker is lost");
-                self.history.worker_lost(worker, &gone.info.name, reason);
-            }
+            Some(reason) => tracing::warn!(%worker, name = gone.info.name, reason, "a worker is lost"),
         }
+        let address = gone.info.address;
+        let name = WorkerName { id: worker.0.into(), name: gone.info.name, address: address.clone() };
+        self.history.worker_gone(name, reason);
         for other in self.tables.workers.values_mut() {
             other.outbox.push(ToWorker::Peers { joined: vec![], left: vec![worker] });
         }
@@ -306,7 +314,7 @@ impl Core {
         self.worker_settled(worker, false);
         self.step(Event::WorkerLost { worker });
         self.end_calls(worker);
-        self.announce(&format!("{{\"action\":\"remove-worker\",\"worker\":{:?}}}", gone.info.address));
+        self.announce(&format!("{{\"action\":\"remove-worker\",\"worker\":{address:?}}}"));
     }
 
     fn find_silent_workers(&mut self) {
@@ -407,13 +415,14 @@ impl Core {
 
     fn hear_worker(&mut self, worker: WorkerId, message: FromWorker) {
         match message {
-            FromWorker::Finished { task, attempt, size_bytes, duration_us, inline } => {
+            FromWorker::Finished { task, attempt, size_bytes, ran, inline } => {
                 if !self.tables.has(task) {
                     self.tables.tell_worker(worker, ToWorker::Free { task });
                     return;
                 }
                 self.tables.hold(task, Held { size_bytes, inline });
-                self.history.ran(task, worker, duration_us, true);
+                self.history.ran(task, worker, ran, Some(size_bytes));
+                let duration_us = ran.duration_us;
                 self.step(Event::Finished { worker, task, attempt, size_bytes, duration_us });
                 if self.scheduler.holders(task).is_empty() {
                     // A late answer that nobody wants.
@@ -467,14 +476,29 @@ impl Core {
             }
             FromWorker::Called { call, answers } => self.hear_called(call, answers),
             FromWorker::Slots { python } => self.step(Event::WorkerSlots { worker, python }),
+            FromWorker::Observed(observation) => self.observed(worker, observation),
             FromWorker::Hello(_) | FromWorker::Rejoin(_) => tracing::warn!(%worker, "a worker said hello twice"),
+        }
+    }
+
+    fn observed(&mut self, worker: WorkerId, observation: Observation) {
+        let Some(known) = self.tables.workers.get_mut(&worker) else { return };
+        match observation {
+            Observation::Vitals(vitals) => {
+                self.history.clock(worker, &vitals);
+                known.vitals = vitals;
+            }
+            Observation::Transferred(transfer) => self.history.transferred(worker, transfer),
+            Observation::Profiled(profile) => self.history.profiles.add(now_us(), worker, profile),
+            Observation::Logged(lines) => self.history.logged(&known.info.name, lines),
         }
     }
 
     fn task_failed(&mut self, worker: WorkerId, task: TaskId, died: bool, mut failure: raskal_proto::FailureMessage) {
         failure.key.get_or_insert_with(|| self.tables.key(task));
         let name = self.tables.workers.get(&worker).map(|worker| worker.info.name.clone()).unwrap_or_default();
-        self.history.ran(task, worker, 0, false);
+        let unknown = || Ran { began_us: now_us(), ..Ran::default() };
+        self.history.ran(task, worker, failure.ran.unwrap_or_else(unknown), None);
         self.history.failed(task, &self.tables.key(task), &name, &failure);
         if let Some(submitted) = self.tables.graphs.get_mut(&task.graph) {
             if died {

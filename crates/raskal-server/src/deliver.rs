@@ -3,6 +3,7 @@
 //! Start at [`Core::deliver`]. Here functions, payloads and small values join the ids that the scheduler speaks of.
 
 use crate::core::Core;
+use crate::history::Named;
 use raskal_proto::{FailureMessage, FunctionMessage, InputFrom, ToClient, ToWorker};
 use raskal_scheduler::{Cause, Instruction};
 use raskal_types::{Attempt, ClientId, ErrorKind, GraphId, TaskId, WorkerId};
@@ -156,6 +157,6 @@ impl Core {
         for worker in informed {
             self.tables.tell_worker(worker, ToWorker::Forget { graph });
         }
-        self.history.forgotten(graph, submitted.graph);
+        self.history.forgotten(graph, Named { graph: submitted.graph, names: submitted.names });
     }
 }

@@ -11,7 +11,8 @@
 //! - `board`: named things that clients share, pure; `share`: it and calls into executors under the core.
 //! - `idle`: ends a scheduler that has nothing to do.
 //! - `journal`: what is needed after a restart; `recover`: peers that come back.
-//! - `report`: what the dashboard shows.
+//! - `history`: what happened lately; `profile`: samples of where Python spent its time; `report`: both and the scheduler
+//!   as the dashboard and clients are shown them.
 //!
 //! This process never reads a user's value or function, and links neither Python nor DataFusion.
 
@@ -20,10 +21,12 @@ mod board;
 mod connection;
 mod core;
 mod deliver;
+mod history;
 mod idle;
 mod journal;
 pub mod options;
 mod orders;
+mod profile;
 mod recover;
 mod report;
 pub mod run;

@@ -108,12 +108,15 @@ pub async fn serve(options: ServerOptions, shutdown: impl Future<Output = Ending
         let refused = |error: std::io::Error| ServerError::Dashboard { address, reason: error.to_string() };
         let listener = TcpListener::bind(address).await.map_err(refused)?;
         let bound = listener.local_addr().map_err(refused)?;
+        let token = credentials.token().map(|token| Access::derive_token(&token.reveal()));
         let access = if options.dashboard_open {
             Access::insecure(bound)
         } else {
-            Access::for_listener(bound, credentials.token().map(|token| token.reveal()).as_deref())?
+            Access::for_listener(bound, token.as_deref())?
         };
-        dashboard = Some(format!("http://{bound}/status"));
+        // With the token, which opens nothing else: whoever is told this address is let in already.
+        let query = token.filter(|_| !options.dashboard_open).map(|token| format!("?token={token}"));
+        dashboard = Some(format!("http://{bound}/status{}", query.unwrap_or_default()));
         let router = raskal_dashboard::router(Arc::new(Reports::new(inbox.clone())), access);
         let closed = async move {
             // An error means that the sender is gone, which says the same.

@@ -5,11 +5,13 @@
 
 use crate::board::Out;
 use crate::core::Core;
-use crate::report::now_us;
+use crate::history::now_us;
 use crate::tables::Submitted;
 use raskal_graph::{Graph, Layer};
 use raskal_proto::board::Note;
-use raskal_proto::{BoardAnswer, BoardRequest, CallMessage, Called, FunctionMessage, Setup, ToClient, ToWorker};
+use raskal_proto::{
+    BoardAnswer, BoardRequest, CallMessage, Called, FunctionMessage, Setup, TaskNames, ToClient, ToWorker,
+};
 use raskal_scheduler::Event;
 use raskal_types::{ClientId, GraphId, TaskId, WorkerId};
 use std::collections::{BTreeMap, HashMap};
@@ -115,6 +117,7 @@ impl Core {
         let submitted = Submitted {
             client,
             held_by_layer: vec![0],
+            names: Arc::new(vec![TaskNames::default()]),
             graph: graph.clone(),
             functions: vec![FunctionMessage::default()],
             informed: Default::default(),

@@ -2,10 +2,10 @@
 
 use crate::answer::answer;
 use crate::core::Core;
-use crate::report::now_us;
+use crate::history::now_us;
 use crate::tables::Submitted;
 use raskal_graph::Graph;
-use raskal_proto::client::Submit;
+use raskal_proto::client::{Question, Submit};
 use raskal_proto::{FromClient, ToClient};
 use raskal_scheduler::Event;
 use raskal_types::{ClientId, GraphId, TaskId};
@@ -30,6 +30,9 @@ impl Core {
                 }
             }
             FromClient::MoreGraphs => self.give_graphs(client),
+            FromClient::Ask { request, question: Question::View(address) } => {
+                self.answer_view(client, request, &address);
+            }
             FromClient::Ask { request, question } => {
                 if let Some(question) = self.order(client, request, question) {
                     let answer = answer(self, question);
@@ -88,7 +91,7 @@ impl Core {
 
     /// Takes a graph in, whoever sent it.
     pub(crate) fn accept(&mut self, client: ClientId, submit: Submit) -> Result<(), String> {
-        let Submit { graph: id, layers, functions, imports, wanted } = submit;
+        let Submit { graph: id, layers, mut functions, imports, wanted } = submit;
         let graph = Arc::new(Graph::from_parts(layers).map_err(|error| error.to_string())?);
         let count = graph.task_count();
         if functions.len() != graph.layers().len() {
@@ -102,6 +105,7 @@ impl Core {
         let submitted = Submitted {
             client,
             held_by_layer: vec![0; graph.layers().len()],
+            names: Arc::new(functions.iter_mut().map(|function| std::mem::take(&mut function.names)).collect()),
             graph: graph.clone(),
             functions,
             informed: Default::default(),

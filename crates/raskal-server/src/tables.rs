@@ -3,7 +3,8 @@
 use raskal_graph::Graph;
 use raskal_net::Sender;
 use raskal_proto::client::WorkerInfo;
-use raskal_proto::{FailureMessage, FunctionMessage, ToClient, ToWorker};
+use raskal_proto::observe::Vitals;
+use raskal_proto::{FailureMessage, FunctionMessage, TaskNames, ToClient, ToWorker};
 use raskal_types::{ClientId, GraphId, TaskId, WorkerId};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -22,6 +23,8 @@ pub(crate) struct Worker {
     pub(crate) memory_managed_bytes: u64,
     pub(crate) cpu_percent: f32,
     pub(crate) executing: u32,
+    pub(crate) vitals: Vitals,
+    pub(crate) joined_us: u64,
 }
 
 /// A connected client.
@@ -50,6 +53,8 @@ pub(crate) struct Submitted {
     pub(crate) client: ClientId,
     pub(crate) graph: Arc<Graph>,
     pub(crate) functions: Vec<FunctionMessage>,
+    /// What people call the tasks, for each layer.
+    pub(crate) names: Arc<Vec<TaskNames>>,
     /// Who was sent the function of which layer.
     pub(crate) informed: HashSet<(u32, WorkerId), foldhash::fast::FixedState>,
     pub(crate) held: IndexMap<Held>,

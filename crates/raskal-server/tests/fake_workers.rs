@@ -5,7 +5,7 @@ use raskal_net::{
     Address, ConnectionOptions, Credentials, HandshakeOptions, Receiver, Role, Sender, connect, connect_with,
 };
 use raskal_proto::client::{Answer, Question, Submit, WorkerInfo};
-use raskal_proto::{FailureMessage, FromClient, FromWorker, FunctionMessage, InputFrom, ToClient, ToWorker};
+use raskal_proto::{FailureMessage, FromClient, FromWorker, FunctionMessage, InputFrom, Ran, ToClient, ToWorker};
 use raskal_server::{Ending, ServerOptions, Started, serve};
 use raskal_types::{Attempt, ErrorKind, GraphId, TaskId, WorkerId};
 use std::collections::VecDeque;
@@ -124,7 +124,13 @@ async fn next_run(worker: &mut Peer<FromWorker, ToWorker>) -> Run {
 
 fn finish(worker: &Peer<FromWorker, ToWorker>, (task, attempt, ..): &Run, inline: Option<Vec<u8>>) {
     let (task, attempt) = (*task, *attempt);
-    worker.say(FromWorker::Finished { task, attempt, size_bytes: 28, duration_us: 2, inline });
+    worker.say(FromWorker::Finished {
+        task,
+        attempt,
+        size_bytes: 28,
+        ran: Ran { duration_us: 2, ..Ran::default() },
+        inline,
+    });
 }
 
 /// `count` tasks with payloads `[index]`, and one that takes them all.
@@ -138,7 +144,13 @@ fn program(graph: GraphId, count: u32) -> Submit {
         graph,
         layers: layers.to_parts(),
         functions: vec![
-            FunctionMessage { codec: "test.load".into(), shared: b"load".to_vec(), offsets, payloads },
+            FunctionMessage {
+                codec: "test.load".into(),
+                shared: b"load".to_vec(),
+                offsets,
+                payloads,
+                ..Default::default()
+            },
             FunctionMessage { codec: "test.sum".into(), ..FunctionMessage::default() },
         ],
         imports: vec![],

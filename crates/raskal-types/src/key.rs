@@ -60,6 +60,24 @@ pub fn parse(key: &str) -> (String, Vec<u32>) {
     tuple().unwrap_or_else(|| (key.to_owned(), Vec::new()))
 }
 
+/// What people call a layer: its prefix without the hash at its end.
+///
+/// ```
+/// use raskal_types::key;
+/// assert_eq!(key::name("read-csv-1f0a5be04c1a7f3d92e86a1b0c4d8e2f"), "read-csv");
+/// assert_eq!(key::name("sum-of-squares"), "sum-of-squares");
+/// ```
+pub fn name(prefix: &str) -> &str {
+    match prefix.rsplit_once('-') {
+        Some((name, hash))
+            if !name.is_empty() && hash.len() >= 8 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()) =>
+        {
+            name
+        }
+        _ => prefix,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

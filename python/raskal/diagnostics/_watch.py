@@ -28,6 +28,10 @@ class TaskRecord(NamedTuple):
     layer: str
     nbytes: int
     failed: bool
+    worker: str = ""
+    """The worker that ran it, on a cluster."""
+    transfer: bool = False
+    """Whether this is the transfer of its value to the worker, and no run."""
 
 
 class Graph(Protocol):

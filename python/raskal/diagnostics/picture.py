@@ -8,11 +8,16 @@ from __future__ import annotations
 import html
 import json
 import os
+import re
 import webbrowser
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from raskal._raskal import flame_script
+from raskal.diagnostics._watch import TaskRecord
 from raskal.diagnostics.profile import CacheProfiler, Profiler, ResourceProfiler
+from raskal.diagnostics.stream import TaskStream
 from raskal.utils import funcname, key_split
 
 __all__ = ["ProfilePicture", "visualize"]
@@ -62,7 +67,7 @@ def visualize(
 
     Parameters
     ----------
-    profilers : Profiler, ResourceProfiler, CacheProfiler or list of them
+    profilers : Profiler, ResourceProfiler, CacheProfiler, TaskStream or list of them
         What to draw.
     filename : path or None
         Where to write the page; None writes nothing.
@@ -103,8 +108,8 @@ def visualize(
     several = list(profilers) if isinstance(profilers, (list, tuple)) else [profilers]
     data: dict[str, Any] = {"title": str(kwargs.get("title") or "Profile")}
     for profiler in several:
-        if isinstance(profiler, Profiler):
-            data["tasks"] = _tasks(profiler)
+        if isinstance(profiler, (Profiler, TaskStream)):
+            data["tasks"] = _tasks(profiler.records)
         elif isinstance(profiler, ResourceProfiler):
             data["resources"] = [[*sample] for sample in profiler.results]
         elif isinstance(profiler, CacheProfiler):
@@ -125,8 +130,12 @@ def _has_browser() -> bool:
     return not in_notebook() and bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
-def _name(record: Any) -> str:
+def _name(record: TaskRecord) -> str:
+    if record.transfer:
+        return "transfer"
     task = record.task
+    if record.worker:
+        return str(task)
     if isinstance(task, str):
         # Layers of arrays and frames are told apart by their keys, calls by what they call.
         return task if record.layer.startswith("delayed-") else key_split(record.layer)
@@ -135,14 +144,42 @@ def _name(record: Any) -> str:
     return key_split(record.key)
 
 
-def _tasks(profiler: Profiler) -> dict[str, Any]:
+def draw(data: dict[str, Any], stream: TaskStream | None, samples: dict[str, Any] | None) -> str:
+    """The page of what a cluster did.
+
+    Parameters
+    ----------
+    data : dict
+        ``title``, and what is shown above and below the pictures: ``facts``, ``workers`` and ``code``.
+    stream : TaskStream, optional
+        The tasks that ran.
+    samples : dict, optional
+        The scheduler's answer to ``profile``.
+
+    Returns
+    -------
+    str
+        The page.
+    """
+    if stream is not None:
+        data["tasks"] = _tasks(stream.records)
+    if samples is not None:
+        data["profile"] = samples
+    return _page(data)
+
+
+def _tasks(records: Sequence[TaskRecord]) -> dict[str, Any]:
     """The tasks as columns, which are a third of the size of rows."""
-    records = profiler.records
     names: dict[str, int] = {}
-    threads = {thread: row for row, thread in enumerate(sorted({record.worker_id for record in records}))}
+    places = sorted({(record.worker, record.transfer, record.worker_id) for record in records})
+    threads = {place: row for row, place in enumerate(places)}
     return {
+        "rows": [
+            "transfers" if transfer else f"{worker} {thread}" if worker else f"thread {row}"
+            for row, (worker, transfer, thread) in enumerate(places)
+        ],
         "name": [names.setdefault(_name(record), len(names)) for record in records],
-        "thread": [threads[record.worker_id] for record in records],
+        "thread": [threads[record.worker, record.transfer, record.worker_id] for record in records],
         "start": [record.start_time for record in records],
         "end": [record.end_time for record in records],
         "bytes": [record.nbytes for record in records],
@@ -168,6 +205,9 @@ def _held(profiler: CacheProfiler) -> dict[str, Any]:
 
 def _page(data: dict[str, Any]) -> str:
     template = Path(__file__).with_name("profile.html").read_text(encoding="utf-8")
+    # The dashboard's own module, as a part of the page's script.
+    flame = flame_script().replace("export ", "")
     # Inside a script element only "</" and "<!--" could end it.
     content = json.dumps(data, separators=(",", ":")).replace("<", "\\u003c")
-    return template.replace("{{title}}", html.escape(data["title"])).replace("{{data}}", content)
+    parts = {"{{title}}": html.escape(data["title"]), "{{flame}}": flame, "{{data}}": content}
+    return re.sub("|".join(parts), lambda found: parts[found[0]], template)

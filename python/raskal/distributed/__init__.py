@@ -14,6 +14,7 @@ from raskal.distributed.coordination import Event, Lock, MultiLock, Pub, Queue, 
 from raskal.distributed.events import print, warn
 from raskal.distributed.executor_interface import ClientExecutor
 from raskal.distributed.future import Future
+from raskal.distributed.observing import get_task_stream, performance_report
 from raskal.distributed.plugin import (
     CondaInstall,
     Environ,
@@ -99,7 +100,9 @@ __all__ = [
     "fire_and_forget",
     "futures_of",
     "get_client",
+    "get_task_stream",
     "get_worker",
+    "performance_report",
     "print",
     "progress",
     "rejoin",

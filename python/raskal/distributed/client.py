@@ -16,7 +16,6 @@ import os
 import threading
 import weakref
 from collections.abc import Callable, Generator, Iterable, Iterator
-from html import escape
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -33,6 +32,8 @@ from raskal.distributed.cluster import LocalCluster
 from raskal.distributed.custody import CustodyMethods
 from raskal.distributed.future import Future
 from raskal.distributed.inventory import InventoryMethods
+from raskal.distributed.observing import ObservingMethods
+from raskal.distributed.picture import cluster_html
 from raskal.distributed.results import ResultMethods
 from raskal.distributed.security import Security, contact_of
 from raskal.distributed.sharing import SharingMethods
@@ -49,7 +50,15 @@ _clients: list[weakref.ref[Client]] = []
 _SERIALIZERS = {"raskal", "dask", "pickle", "cloudpickle", "msgpack", "error"}
 
 
-class Client(SubmissionMethods, ResultMethods, CustodyMethods, SharingMethods, CallMethods, InventoryMethods):
+class Client(
+    SubmissionMethods,
+    ResultMethods,
+    CustodyMethods,
+    SharingMethods,
+    CallMethods,
+    InventoryMethods,
+    ObservingMethods,
+):
     """A connection to a cluster, which then runs what is computed.
 
     Parameters
@@ -365,14 +374,7 @@ class Client(SubmissionMethods, ResultMethods, CustodyMethods, SharingMethods, C
     def _repr_html_(self) -> str:
         if self._closed:
             return "<strong>Client</strong>: closed"
-        workers = self._client.workers()
-        threads = sum(worker["nthreads"] for worker in workers)
-        link = self._client.dashboard
-        dashboard = f'<a href="{escape(link)}" target="_blank">{escape(link)}</a>' if link else "none"
-        return (
-            f"<b>Client</b><ul><li>Scheduler: {escape(self._client.address)}</li><li>Dashboard: {dashboard}</li>"
-            f"<li>Workers: {len(workers)}, threads: {threads}</li></ul>"
-        )
+        return cluster_html(self.name, self.dashboard_link, self._client.address, self._client.workers())
 
 
 def _watch(reference: weakref.ref[Client], watcher: Any) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from raskal.distributed._sync import either
 from raskal.distributed.future import Future
+from raskal.distributed.picture import dashboard_link
 
 __all__ = ["InventoryMethods"]
 
@@ -150,8 +151,8 @@ class InventoryMethods:
 
     @property
     def dashboard_link(self) -> str | None:
-        """The dashboard's address."""
-        return self._client.dashboard
+        """The dashboard's address, as the configuration ``distributed.dashboard.link`` has it for browsers."""
+        return dashboard_link(self._client.dashboard, self._client.address)
 
 
 def key_split(key: str) -> str:

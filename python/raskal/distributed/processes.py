@@ -23,6 +23,7 @@ from typing import Any, TypeVar
 
 from raskal.annotations import read_resources
 from raskal.distributed._sync import in_thread
+from raskal.distributed.picture import dashboard_link
 from raskal.distributed.security import Security
 
 __all__ = ["ClusterProcess", "Nanny", "Scheduler", "Worker", "find_command"]
@@ -359,7 +360,7 @@ class Scheduler(ClusterProcess):
             )
         contact = json.loads(Path(self.scheduler_file).read_text())
         self.address = contact["addresses"][0]
-        self.dashboard_link = contact.get("dashboard")
+        self.dashboard_link = dashboard_link(contact.get("dashboard"), self.address)
 
 
 class Contact:

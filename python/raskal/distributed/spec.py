@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 
 from raskal.distributed._sync import either, in_thread, on_loop
 from raskal.distributed.adaptive import Adaptive
+from raskal.distributed.picture import cluster_html
 from raskal.distributed.processes import Scheduler
 from raskal.distributed.security import Security
 from raskal.utils import parse_bytes
@@ -487,10 +488,7 @@ class SpecCluster:
         return f"{type(self).__name__}({self.name!r}, {self.scheduler_address!r}, {size})"
 
     def _repr_html_(self) -> str:
-        link = self.dashboard_link
-        dashboard = f'<a href="{escape(link)}" target="_blank">{escape(link)}</a>' if link else "none"
-        return (
-            f"<strong>{escape(self.name)}</strong><ul><li>Scheduler: {escape(self.scheduler_address)}</li>"
-            f"<li>Dashboard: {dashboard}</li>"
-            f"<li>Workers: {len(self.workers)} of {self._threads_per_worker()} threads each</li></ul>"
-        )
+        if self.status != "running" or self._asynchronous:
+            return f"<strong>{escape(self.name)}</strong>: {escape(str(self.status))}"
+        workers = list(self._own_client().scheduler_info()["workers"].values())
+        return cluster_html(self.name, self.dashboard_link, self.scheduler_address, workers)

@@ -109,6 +109,9 @@ impl Cluster {
                 event_us_mean: 3.4 + 0.05 * busy as f64,
                 connections: self.workers.len() as u64 + self.totals.clients,
                 memory_bytes: 58 << 20,
+                busy: (0.02 * busy as f64).min(0.95),
+                inbox: busy / 3,
+                turn_us_max: 900.0 + 40.0 * busy as f64,
             },
             totals: self.totals.clone(),
             workers: self.workers.clone(),
@@ -128,7 +131,11 @@ impl Cluster {
         let layers = plan.iter().enumerate().map(|(index, &(name, token, total, _))| {
             let name = if self.hostile && index == 0 { "<img src=x onerror=alert(1)>" } else { name };
             let (ready, waiting) = if index == 0 { (total, 0) } else { (0, total) };
-            Layer { prefix: format!("{name}-{token}"), counts: Counts { total, ready, waiting, ..Counts::default() } }
+            Layer {
+                prefix: format!("{name}-{token}"),
+                counts: Counts { total, ready, waiting, ..Counts::default() },
+                ..Layer::default()
+            }
         });
         let id = self.plan as u64;
         let client = format!("notebook-{}", 1 + id % 2);
@@ -168,6 +175,10 @@ impl Cluster {
             start_us,
             stop_us: start_us + duration_us,
             ok,
+            name: PLANS[(self.plan - 1) % PLANS.len()][index].0.into(),
+            task: (self.plan as u64, 10_000 * index as u32 + number as u32),
+            transfer: false,
+            size_bytes: 48 << 20,
         };
         self.slots[worker][thread] = Slot { free_us: event.stop_us, task: Some((index, event)) };
     }
@@ -213,6 +224,10 @@ impl Cluster {
             worker.memory_used_bytes = (worker.memory_managed_bytes + unmanaged).min(worker.memory_limit_bytes);
             let wobble = (self.now_us / 250_000 * (index as u64 + 3) * 7919 % 13) as f64;
             worker.cpu_percent = 94.0 * busy as f64 + wobble;
+            worker.occupancy_us = 160_000.0 * (busy + worker.queued) as f64;
+            worker.received_bytes += (busy * (index as u64 + 1)) << 18;
+            worker.sent_bytes += busy << 19;
+            worker.spilled_bytes = if index.is_multiple_of(3) { GIB / 2 } else { 0 };
             worker.last_seen_us = self.now_us - 120_000 - 60_000 * index as u64;
         }
     }
@@ -232,6 +247,9 @@ fn new_worker(id: u64, hostile: bool) -> Worker {
         name,
         address: format!("tls://10.0.0.{}:40{:03}", 11 + id, 11 + 37 * id),
         threads: THREADS,
+        host: format!("host-{id}"),
+        pid: 4000 + id as u32,
+        joined_us: 0,
         memory_limit_bytes: 8 * GIB,
         ..Worker::default()
     }
@@ -267,6 +285,7 @@ fn failure(event: &TaskEvent, worker: &str, hostile: bool) -> TaskError {
         sequence: event.sequence,
         key: event.key.clone(),
         layer: event.layer.clone(),
+        task: event.task,
         worker: worker.to_owned(),
         time_us: event.stop_us,
         message: format!("ValueError: {text}"),

@@ -7,23 +7,31 @@
 //! `--hostile` (names and keys that try to be HTML). Stops when its standard input closes.
 
 mod cluster;
+mod views;
 
 use cluster::Cluster;
-use raskal_dashboard::{Access, Snapshot, Source, router, serve};
+use raskal_dashboard::{Access, Snapshot, Source, View, ViewData, router, serve};
 use std::collections::HashMap;
 use std::error::Error;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-struct Fake(Mutex<Cluster>);
+struct Fake {
+    cluster: Mutex<Cluster>,
+    hostile: bool,
+}
 
 impl Source for Fake {
     fn snapshot(&self) -> Snapshot {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let mut cluster = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut cluster = self.cluster.lock().unwrap_or_else(PoisonError::into_inner);
         cluster.advance(u64::try_from(now.as_micros()).unwrap_or(u64::MAX));
         cluster.snapshot()
+    }
+
+    fn view(&self, view: &View) -> Option<ViewData> {
+        views::answer(self.snapshot(), self.hostile, view)
     }
 }
 
@@ -35,7 +43,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let workers = if options.contains_key("empty") { 0 } else { option("workers", "4").parse()? };
 
     let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_micros();
-    let cluster = Cluster::new(workers, options.contains_key("hostile"), u64::try_from(now)?);
+    let hostile = options.contains_key("hostile");
+    let cluster = Mutex::new(Cluster::new(workers, hostile, u64::try_from(now)?));
     let listener = tokio::net::TcpListener::bind(address).await?;
     let access = Access::for_listener(listener.local_addr()?, options.get("token").map(String::as_str))?;
     println!("http://{}/status", listener.local_addr()?);
@@ -43,7 +52,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let stdin_closed = async {
         let _ = tokio::task::spawn_blocking(|| std::io::read_to_string(std::io::stdin())).await;
     };
-    serve(listener, router(Arc::new(Fake(Mutex::new(cluster))), access), stdin_closed).await?;
+    serve(listener, router(Arc::new(Fake { cluster, hostile }), access), stdin_closed).await?;
     Ok(())
 }
 

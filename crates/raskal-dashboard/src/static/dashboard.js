@@ -4,8 +4,11 @@ import { connect } from "./connection.js";
 import { showErrors } from "./errors.js";
 import { byId, clock, count, duration, setText } from "./format.js";
 import { showOverview } from "./overview.js";
+import { showPage } from "./pages.js";
 import { showProgress } from "./progress.js";
+import { noteScheduler } from "./scheduler.js";
 import { showStream } from "./stream.js";
+import { noteWorkers } from "./worker.js";
 import { showWorkers } from "./workers.js";
 
 const EVENTS_MAX = 20000;
@@ -40,11 +43,14 @@ function show(snapshot) {
   setText(byId("version"), scheduler.version || "–");
   setText(byId("uptime"), duration(Math.max(0, snapshot.time_us - scheduler.started_us)));
   setText(byId("taken"), `As of ${clock(snapshot.time_us)}`);
+  noteScheduler(snapshot);
+  noteWorkers(snapshot);
   showOverview(snapshot);
   showProgress(snapshot);
   showStream(known);
   showWorkers(snapshot);
   showErrors(known.errors, snapshot);
+  showPage(snapshot);
   const running = snapshot.workers.reduce((sum, worker) => sum + worker.executing, 0);
   document.title = running ? `raskal · ${count(running)} running` : "raskal";
 }

@@ -1,6 +1,7 @@
 // Failures, newest first: the exception in one line, its traceback behind a click. One line for all tasks of a layer that
 // failed alike: a mistake in a function fails every task, and says the same each time.
 
+import { taskAddress } from "./task.js";
 import { byId, clock, count, element, keyed, layerName, setText } from "./format.js";
 
 export function showErrors(errors, snapshot) {
@@ -36,7 +37,7 @@ function create({ last }) {
       element("span", { class: "message" }, last.message.split("\n", 1)[0]),
       element("span", { class: "times" }),
       element("span", { class: "muted" })),
-    element("p", { class: "key-line" }, "Key ", element("code")),
+    element("p", { class: "key-line" }, "Key ", element("a", {}, element("code"))),
     element("pre", { tabindex: "0" }));
 }
 
@@ -44,5 +45,6 @@ function update(target, { last, amount }) {
   setText(target.querySelector(".times"), amount > 1 ? `× ${count(amount)}` : "");
   setText(target.querySelector(".muted"), `${layerName(last.layer).name} · ${last.worker} · ${clock(last.time_us)}`);
   setText(target.querySelector(".key-line code"), last.key);
+  target.querySelector(".key-line a").setAttribute("href", taskAddress(last.task));
   setText(target.querySelector("pre"), last.traceback || "No traceback: the function is native.");
 }

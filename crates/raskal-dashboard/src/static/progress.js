@@ -44,23 +44,25 @@ function updateGraph(target, graph, newest) {
   setText(target.querySelector("h3"), `Graph ${graph.id}`);
   const how = finished ? `finished, ${count(total)} tasks${failed ? `, ${count(failed)} failed` : ""}` : `${count(total)} tasks`;
   setText(target.querySelector("summary span"), `${how} · ${graph.client} · ${clock(graph.submitted_us)}`);
-  const shown = graph.layers.slice(0, LAYERS_MAX);
+  // Layers of which nothing is needed say nothing.
+  const needed = graph.layers.filter((layer) => layer.counts.total > 0);
+  const shown = needed.slice(0, LAYERS_MAX);
   keyed(target.querySelector(".layers"), shown, (layer) => layer.prefix, createLayer, updateLayer);
   const more = target.querySelector(".more");
-  more.hidden = shown.length === graph.layers.length;
-  setText(more, `and ${count(graph.layers.length - shown.length)} more layers`);
+  more.hidden = shown.length === needed.length;
+  setText(more, `and ${count(needed.length - shown.length)} more layers`);
 }
 
 function createLayer(layer) {
   const { name, token } = layerName(layer.prefix);
   const made = element("div", { class: "layer" },
     element("div", { class: "layer-head" },
-      element("i", { class: "swatch" }), element("span", { class: "name", title: layer.prefix }, name),
-      element("code", { class: "muted" }, token), element("span", { class: "ratio" })),
+      element("i", { class: "swatch" }), element("span", { class: "name", title: layer.prefix }, layer.names.length ? layer.names.join(", ") : name),
+      element("code", { class: "muted" }, layer.names.length ? "" : token), element("span", { class: "ratio" })),
     element("div", { class: "bar", role: "progressbar", "aria-valuemin": "0", "aria-label": name },
       ...["done", "failed", "running", "ready"].map((state) => element("i", { class: state }))),
     element("p", { class: "counts" }));
-  made.style.setProperty("--layer", layerColour(layer.prefix));
+  made.style.setProperty("--layer", layerColour(layer.names[0] ?? name));
   return made;
 }
 

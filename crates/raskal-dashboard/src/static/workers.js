@@ -1,6 +1,7 @@
 // The workers' table: sorted by any column, one row a worker, bars for memory and processor.
 
 import { byId, bytes, count, duration, element, keyed, setText } from "./format.js";
+import { network } from "./worker.js";
 
 const ROWS_MAX = 500;
 const SILENT_US = 5e6;
@@ -11,8 +12,10 @@ const COLUMNS = [
   ["Running", "number", (worker) => worker.executing],
   ["Queued", "number", (worker) => worker.queued],
   ["Results", "number", (worker) => worker.in_memory],
+  ["Occupancy", "number", (worker) => worker.occupancy_us],
   ["CPU", "bars", (worker) => worker.cpu_percent / Math.max(1, worker.threads)],
   ["Memory", "bars", (worker) => worker.memory_used_bytes],
+  ["Network", "number", (worker) => worker.received_bytes + worker.sent_bytes],
   ["Last seen", "number", (worker) => -worker.last_seen_us],
 ];
 
@@ -63,29 +66,37 @@ function order(workers) {
 function createRow() {
   const bar = (...parts) => element("div", { class: "bar" }, ...parts.map((part) => element("i", { class: part })));
   return element("tr", {},
-    element("th", { scope: "row" }, element("span", { class: "name" }), element("code", { class: "muted" })),
-    element("td", { class: "number" }), element("td", { class: "number" }), element("td", { class: "number" }),
+    element("th", { scope: "row" }, element("a", { class: "name" }), element("code", { class: "muted" })),
+    element("td", { class: "number" }), element("td", { class: "number" }), element("td", { class: "number" }), element("td", { class: "number" }),
     element("td", { class: "bars" }, bar("cpu"), element("span")),
-    element("td", { class: "bars" }, bar("managed", "unmanaged"), element("span")),
+    element("td", { class: "bars" }, bar("managed", "unmanaged", "spilled"), element("span")),
+    element("td", { class: "number network" }),
     element("td", { class: "number seen" }));
 }
 
 function updateRow(row, worker, snapshot) {
-  const [head, executing, queued, inMemory, cpu, memory, seen] = row.children;
+  const [head, executing, queued, inMemory, occupancy, cpu, memory, traffic, seen] = row.children;
   setText(head.firstChild, worker.name);
+  head.firstChild.setAttribute("href", `#/worker/${worker.id}`);
   setText(head.lastChild, worker.address);
   setText(executing, `${count(worker.executing)} / ${count(worker.threads)}`);
   setText(queued, count(worker.queued));
   setText(inMemory, count(worker.in_memory));
+  setText(occupancy, worker.occupancy_us ? duration(worker.occupancy_us) : "–");
+  const [received, sent] = network(worker.id);
+  setText(traffic, received + sent < 1 ? "–" : `↓ ${bytes(received)}/s ↑ ${bytes(sent)}/s`);
+  traffic.title = `${bytes(worker.received_bytes)} received and ${bytes(worker.sent_bytes)} given since it joined`;
 
   const busy = worker.cpu_percent / Math.max(1, worker.threads);
   fill(cpu, [busy], `${count(busy)} %`);
   cpu.title = `${(worker.cpu_percent / 100).toFixed(1)} cores busy, ${count(worker.threads)} threads`;
 
   const { memory_used_bytes: used, memory_managed_bytes: managed, memory_limit_bytes: limit } = worker;
-  const whole = Math.max(limit, used, 1);
-  const parts = [(100 * Math.min(managed, used)) / whole, (100 * Math.max(0, used - managed)) / whole];
-  fill(memory, parts, limit ? `${bytes(used)} / ${bytes(limit)}` : bytes(used));
+  const spilled = worker.spilled_bytes;
+  const whole = Math.max(limit, used + spilled, 1);
+  const parts = [(100 * Math.min(managed, used)) / whole, (100 * Math.max(0, used - managed)) / whole, (100 * spilled) / whole];
+  const disk = spilled ? ` + ${bytes(spilled)} on disk` : "";
+  fill(memory, parts, limit ? `${bytes(used)} / ${bytes(limit)}${disk}` : `${bytes(used)}${disk}`);
   memory.classList.toggle("warn", limit > 0 && used > 0.85 * limit);
   memory.title = `${bytes(managed)} of results, ${bytes(Math.max(0, used - managed))} of other memory`;
 

@@ -119,6 +119,44 @@ struct Encoder<'py> {
     keywords: Bound<'py, PyDict>,
     placeholder: Bound<'py, PyAny>,
     bytes: Vec<u8>,
+    names: Names,
+}
+
+/// What people call the tasks: the functions that they call.
+#[derive(Default)]
+struct Names {
+    names: Vec<String>,
+    name_of: Vec<u32>,
+    /// By the address of the function: asking Python for its name costs more than all the rest.
+    known: HashMap<usize, u32>,
+}
+
+impl Names {
+    fn add(&mut self, py: Python<'_>, node: &Node) {
+        let address = match &node.kind {
+            Kind::Call { callee: Arg::Literal(function), .. } => Some(function.as_ptr() as usize),
+            _ => None,
+        };
+        let place = address.and_then(|address| self.known.get(&address).copied()).unwrap_or_else(|| {
+            let name = node.name(py);
+            let place = self.names.iter().rposition(|known| *known == name).unwrap_or_else(|| {
+                self.names.push(name);
+                self.names.len() - 1
+            });
+            if let Some(address) = address {
+                self.known.insert(address, place as u32);
+            }
+            place as u32
+        });
+        self.name_of.push(place);
+    }
+
+    fn finish(mut self) -> (Vec<String>, Vec<u32>) {
+        if self.names.len() == 1 {
+            self.name_of.clear();
+        }
+        (self.names, self.name_of)
+    }
 }
 
 impl<'py> Encoder<'py> {
@@ -274,12 +312,14 @@ fn encode(py: Python<'_>, nodes: &[Arc<Node>]) -> Result<EncodedFunction, Failur
             keywords,
             placeholder: py.import("raskal.delayed")?.getattr("_Placeholder")?,
             bytes: Vec::new(),
+            names: Names::default(),
         })
     };
     let mut encoder = make().map_err(|error| from_exception(py, error))?;
     let mut offsets = vec![0];
     for node in nodes {
         encoder.task(py, node).map_err(|error| unpicklable(py, node, "an argument", &error))?;
+        encoder.names.add(py, node);
         offsets.push(encoder.bytes.len() as u64);
     }
     let frames = match pickle_functions(py, &encoder.functions) {
@@ -299,7 +339,8 @@ fn encode(py: Python<'_>, nodes: &[Arc<Node>]) -> Result<EncodedFunction, Failur
     let mut shared = Vec::new();
     frames.write_to(&mut shared);
     warn_if_large(py, nodes, &offsets, shared.len() as u64).map_err(|error| from_exception(py, error))?;
-    let tasks = TaskPayloads { offsets, bytes: encoder.bytes.into() };
+    let (names, name_of) = encoder.names.finish();
+    let tasks = TaskPayloads { offsets, bytes: encoder.bytes.into(), names, name_of };
     Ok(EncodedFunction { codec: CODEC, shared: shared.into(), tasks: Some(tasks) })
 }
 

@@ -56,6 +56,24 @@ impl Client {
         }
     }
 
+    /// What the dashboard shows at an address (`raskal_dashboard::View`), as JSON.
+    ///
+    /// # Errors
+    /// If there is nothing at that address, the connection ends, or what `poll` says.
+    pub fn view(&self, address: &str, poll: &mut Poll<'_>) -> Result<String, Failure> {
+        match self.ask(Question::View(address.to_owned()), poll)? {
+            Answer::View(Ok(json)) => Ok(json),
+            Answer::View(Err(why)) => Err(Failure::new(ErrorKind::Value, why)),
+            _ => Err(Failure::internal("the scheduler answered another question")),
+        }
+    }
+
+    /// The names that this process knows tasks by: those of tasks of graphs that it submitted and has results of.
+    pub fn keys(&self, tasks: &[TaskId]) -> Vec<Option<String>> {
+        let naming = |&task: &TaskId| self.shared.table.lock().naming(task);
+        tasks.iter().map(|task| naming(task).own_key()).collect()
+    }
+
     /// The holders of each of these results.
     ///
     /// # Errors

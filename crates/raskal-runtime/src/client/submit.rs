@@ -6,7 +6,7 @@ use crate::client::table::{Known, Outcome};
 use crate::{Failure, Function, Program};
 use raskal_graph::Graph;
 use raskal_proto::client::Submit;
-use raskal_proto::{FromClient, FunctionMessage};
+use raskal_proto::{FromClient, FunctionMessage, TaskNames};
 use raskal_types::{ErrorKind, GraphId, SlotClass, TaskId};
 use std::sync::Arc;
 
@@ -33,13 +33,13 @@ impl Client {
                 continue;
             }
             let function = function.encode()?;
-            let (offsets, payloads) =
-                function.tasks.map_or((vec![], vec![]), |tasks| (tasks.offsets, tasks.bytes.into()));
+            let tasks = function.tasks.unwrap_or_default();
             encoded.push(FunctionMessage {
                 codec: function.codec.to_owned(),
                 shared: function.shared.into(),
-                offsets,
-                payloads,
+                offsets: tasks.offsets,
+                payloads: tasks.bytes.into(),
+                names: TaskNames { names: tasks.names, name_of: tasks.name_of },
             });
         }
         let size_bytes: usize = encoded.iter().map(|function| function.shared.len() + function.payloads.len()).sum();

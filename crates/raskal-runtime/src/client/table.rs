@@ -271,9 +271,13 @@ impl Naming {
 
     /// The task's key: its user's, or the one made from its layer.
     pub(crate) fn key(&self) -> String {
-        let named = self.function.as_ref().and_then(|function| function.key(self.index()));
         let made = || self.graph.as_ref().map_or_else(|| self.task.to_string(), |graph| graph.key(self.task.index));
-        named.unwrap_or_else(made)
+        self.own_key().unwrap_or_else(made)
+    }
+
+    /// The key that its user knows it by, if it has one of its own.
+    pub(crate) fn own_key(&self) -> Option<String> {
+        self.function.as_ref().and_then(|function| function.key(self.index()))
     }
 
     /// The user's line that made the task.

@@ -13,7 +13,7 @@ use crate::node::layer::LayerFunction;
 use crate::node::pipe::Frame;
 use crate::{Call, Failure, FunctionRegistry};
 use parking_lot::{Condvar, Mutex};
-use raskal_proto::{FailureMessage, FromExecutor, ToExecutor};
+use raskal_proto::{FailureMessage, FromExecutor, Ran, ToExecutor, observe};
 use raskal_store::{Frames, Lender, Slate, Value};
 use raskal_types::{Attempt, ErrorKind, GraphId, SlotClass, TaskId};
 use std::cell::{Cell, RefCell};
@@ -21,7 +21,8 @@ use std::collections::{HashMap, VecDeque};
 use std::io::{BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// How long answers are gathered while there is more to do.
 const GATHER: Duration = Duration::from_micros(500);
@@ -160,6 +161,34 @@ pub struct Executor {
     lender: Lender,
     options: ExecutorOptions,
     registry: FunctionRegistry,
+    clock: Clock,
+    /// Which numbers threads have.
+    numbers: Mutex<Vec<bool>>,
+}
+
+/// Instants as time since the Unix epoch. Set anew whenever a thread has nothing to do, so that it follows the system's.
+struct Clock {
+    start: Instant,
+    start_us: AtomicU64,
+}
+
+impl Clock {
+    fn new() -> Clock {
+        let clock = Clock { start: Instant::now(), start_us: AtomicU64::new(0) };
+        clock.set();
+        clock
+    }
+
+    fn set(&self) {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let start_us = now.saturating_sub(self.start.elapsed()).as_micros() as u64;
+        self.start_us.store(start_us, Ordering::Relaxed);
+    }
+
+    fn at(&self, instant: Instant) -> u64 {
+        let since = instant.saturating_duration_since(self.start).as_micros() as u64;
+        self.start_us.load(Ordering::Relaxed) + since
+    }
 }
 
 impl Executor {
@@ -187,8 +216,10 @@ impl Executor {
             gathered: Condvar::new(),
             pipe: Mutex::new(pipe),
             lender: Lender::new(std::os::unix::process::parent_id()),
+            numbers: Mutex::default(),
             options,
             registry,
+            clock: Clock::new(),
         });
         let reader = executor.clone();
         std::thread::Builder::new().name("raskal-pipe".into()).spawn(move || {
@@ -205,13 +236,26 @@ impl Executor {
     /// The life of a thread that runs tasks. It ends with the process, or when its task had stepped aside.
     pub fn work(&self, host: &dyn ExecutorHost) {
         let desk = Desk::default();
+        let number = self.take_number();
         self.desks.lock().push((host.thread(), desk.clone()));
         DESK.set(Some(desk.clone()));
-        self.work_on(host, &desk);
+        self.work_on(number, host, &desk);
         self.desks.lock().retain(|(_, other)| !Arc::ptr_eq(other, &desk));
+        self.numbers.lock()[number as usize] = false;
     }
 
-    fn work_on(&self, host: &dyn ExecutorHost, desk: &Desk) {
+    /// The least number that no thread has: who takes another's place takes its row in pictures, too.
+    fn take_number(&self) -> u32 {
+        let mut numbers = self.numbers.lock();
+        let free = numbers.iter().position(|taken| !taken).unwrap_or_else(|| {
+            numbers.push(false);
+            numbers.len() - 1
+        });
+        numbers[free] = true;
+        free as u32
+    }
+
+    fn work_on(&self, number: u32, host: &dyn ExecutorHost, desk: &Desk) {
         let mut turn = Instant::now();
         loop {
             let job = {
@@ -227,6 +271,7 @@ impl Executor {
                 None => {
                     self.flush();
                     let mut job = None;
+                    self.clock.set();
                     host.detached(&mut || job = self.wait_for_job());
                     turn = Instant::now();
                     let Some(job) = job else { return };
@@ -234,7 +279,7 @@ impl Executor {
                 }
             };
             *desk.lock() = Some((job.task, job.attempt, job.layer.clone(), job.index));
-            let ended = self.run(job, host);
+            let ended = self.run(job, number, host);
             *desk.lock() = None;
             if ASIDE.take() {
                 // Another thread took this one's place.
@@ -354,7 +399,7 @@ impl Executor {
         }
     }
 
-    fn run(&self, job: Job, host: &dyn ExecutorHost) -> Instant {
+    fn run(&self, job: Job, thread: u32, host: &dyn ExecutorHost) -> Instant {
         let (task, attempt) = (job.task, job.attempt);
         if let Some(slate) = &self.options.slate {
             slate.write(task_number(task));
@@ -363,10 +408,11 @@ impl Executor {
         let result = self.call(job);
         let ended = Instant::now();
         let duration_us = u32::try_from(ended.duration_since(started).as_micros()).unwrap_or(u32::MAX);
+        let ran = Ran { began_us: self.clock.at(started), duration_us, thread };
         let answer = match result {
             Ok(value) if self.options.returns => match self.give_back(task, &value, host) {
-                Ok((size_bytes, inline)) => FromExecutor::Finished { task, attempt, size_bytes, duration_us, inline },
-                Err(failure) => FromExecutor::Failed { task, attempt, failure: host.pack(failure) },
+                Ok((size_bytes, inline)) => FromExecutor::Finished { task, attempt, size_bytes, ran, inline },
+                Err(failure) => failed(task, attempt, host.pack(failure), ran),
             },
             Ok(value) => {
                 let inline = host.inline(&value);
@@ -378,9 +424,9 @@ impl Executor {
                     let old = self.values.lock().insert(task, value);
                     drop(old);
                 }
-                FromExecutor::Finished { task, attempt, size_bytes, duration_us, inline }
+                FromExecutor::Finished { task, attempt, size_bytes, ran, inline }
             }
-            Err(failure) => FromExecutor::Failed { task, attempt, failure: host.pack(failure) },
+            Err(failure) => failed(task, attempt, host.pack(failure), ran),
         };
         self.say(answer);
         if let Some(slate) = &self.options.slate {
@@ -444,6 +490,18 @@ impl Executor {
             failure.key = failure.key.take().or_else(|| function.key(job.index));
             locate(failure)
         })
+    }
+
+    /// The threads that run a task, by the host language's number, and the key prefix of its layer.
+    pub fn layers_at_work(&self) -> Vec<(u64, String)> {
+        let layer =
+            |desk: &Desk| desk.lock().as_ref().and_then(|(_, _, layer, _)| Some(layer.as_ref()?.prefix.clone()));
+        self.desks.lock().iter().filter_map(|(thread, desk)| Some((*thread, layer(desk)?))).collect()
+    }
+
+    /// Tells the node where the threads spent their time; it goes along with the next answers.
+    pub fn profiled(&self, profile: observe::Profile) {
+        self.say(FromExecutor::Profiled(profile));
     }
 
     fn say(&self, answer: FromExecutor) {
@@ -588,6 +646,11 @@ fn running(thread: u64, desk: &Desk) -> Option<Running> {
     let (task, attempt, layer, index) = desk.lock().clone()?;
     let key = layer.map_or_else(|| task.to_string(), |layer| layer.key(index));
     Some(Running { thread, task, attempt, key })
+}
+
+fn failed(task: TaskId, attempt: Attempt, mut failure: FailureMessage, ran: Ran) -> FromExecutor {
+    failure.ran = Some(ran);
+    FromExecutor::Failed { task, attempt, failure }
 }
 
 fn write_to(pipe: &mut UnixStream, frame: &Frame<FromExecutor>) {

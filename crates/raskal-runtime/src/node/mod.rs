@@ -10,7 +10,8 @@
 //! - [`pipe`]: the frames between node and executor; [`executor`]: the other end of it.
 //! - `calls`: calls into executors beside the tasks.
 //! - `memory`: the limit, and values on disk; `rejoin`: a scheduler that is gone and there again.
-//! - `data`: the server that gives values to peers and clients; `vitals`: memory and processor time.
+//! - `data`: the server that gives values to peers and clients; `vitals`: memory and processor time; `traffic`:
+//!   what goes in and out.
 //!
 //! This module calls no Python: executors do, in processes of their own.
 
@@ -27,6 +28,7 @@ mod rejoin;
 mod shell;
 mod start;
 mod store;
+mod traffic;
 mod vitals;
 
 pub use executor::{Executor, ExecutorHost, ExecutorOptions, Running};

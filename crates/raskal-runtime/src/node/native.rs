@@ -3,8 +3,10 @@
 use crate::node::layer::LayerFunction;
 use crate::node::shell::NodeEvent;
 use crate::node::store::Stored;
+use crate::node::traffic::now_us;
 use crate::{Call, Failure, FunctionRegistry};
 use parking_lot::{Condvar, Mutex};
+use raskal_proto::Ran;
 use raskal_types::{Attempt, TaskId};
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -43,7 +45,7 @@ impl NativePool {
         for number in 0..threads {
             let (shared, registry, events) = (shared.clone(), registry.clone(), events.clone());
             let thread = std::thread::Builder::new().name(format!("raskal-native-{number}"));
-            thread.spawn(move || work(&shared, &registry, &events))?;
+            thread.spawn(move || work(number, &shared, &registry, &events))?;
         }
         Ok(NativePool { shared })
     }
@@ -61,7 +63,7 @@ impl Drop for NativePool {
     }
 }
 
-fn work(shared: &Shared, registry: &FunctionRegistry, events: &mpsc::UnboundedSender<NodeEvent>) {
+fn work(thread: u32, shared: &Shared, registry: &FunctionRegistry, events: &mpsc::UnboundedSender<NodeEvent>) {
     loop {
         let job = {
             let mut queue = shared.queue.lock();
@@ -80,8 +82,9 @@ fn work(shared: &Shared, registry: &FunctionRegistry, events: &mpsc::UnboundedSe
         let result = catch_unwind(AssertUnwindSafe(|| run(job, registry)))
             .unwrap_or_else(|_| Err(Failure::internal("a native function panicked; the worker's log has more")));
         let duration_us = u32::try_from(started.elapsed().as_micros()).unwrap_or(u32::MAX);
+        let ran = Ran { began_us: now_us().saturating_sub(duration_us.into()), duration_us, thread };
         // The shell is gone only when the process ends.
-        let _ = events.send(NodeEvent::NativeDone { task, attempt, result, duration_us });
+        let _ = events.send(NodeEvent::NativeDone { task, attempt, result, ran });
     }
 }
 

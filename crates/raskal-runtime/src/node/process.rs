@@ -38,6 +38,8 @@ enum Outgoing {
 /// What a node keeps of a running executor.
 pub(crate) struct Process {
     pub(crate) pid: u32,
+    /// Which of the node's executors it is; one that replaces a dead one takes its place.
+    pub(crate) place: u32,
     /// What is to be said at the end of this turn.
     pub(crate) outbox: Vec<ToExecutor>,
     frames: mpsc::UnboundedSender<Outgoing>,
@@ -81,6 +83,7 @@ impl Process {
 /// Starts an executor process.
 pub(crate) fn start(
     id: ExecutorId,
+    place: u32,
     options: &NodeOptions,
     events: &mpsc::UnboundedSender<NodeEvent>,
 ) -> io::Result<Process> {
@@ -131,7 +134,7 @@ pub(crate) fn start(
         let _ = events.send(NodeEvent::ExecutorDied { executor: id, how });
     });
     let threads = options.executor_threads;
-    Ok(Process { pid, outbox: Vec::new(), frames, lender, ready: false, threads, doom })
+    Ok(Process { pid, place, outbox: Vec::new(), frames, lender, ready: false, threads, doom })
 }
 
 async fn write_frames(mut write: OwnedWriteHalf, mut queued: mpsc::UnboundedReceiver<Outgoing>, lender: Arc<Lender>) {
@@ -197,6 +200,7 @@ async fn listen(stderr: tokio::process::ChildStderr, last_words: Arc<Mutex<VecDe
     let mut lines = BufReader::new(stderr).lines();
     while let Ok(Some(line)) = lines.next_line().await {
         eprintln!("{line}");
+        raskal_net::log_tail::note(&line);
         let mut words = last_words.lock();
         if words.len() == LAST_WORDS {
             words.pop_front();

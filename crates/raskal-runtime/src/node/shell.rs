@@ -16,11 +16,12 @@ use crate::node::pipe::Frame;
 use crate::node::process::{self, Process};
 use crate::node::start::Line;
 use crate::node::store::{Store, Stored};
+use crate::node::traffic::Traffic;
 use crate::node::vitals::Vitals;
 use crate::wire::to_message;
 use raskal_net::{Link, Sender};
 use raskal_proto::client::WorkerInfo;
-use raskal_proto::{FailureMessage, FromExecutor, FromWorker, InputFrom, ToExecutor, ToWorker};
+use raskal_proto::{FailureMessage, FromExecutor, FromWorker, InputFrom, Observation, Ran, ToExecutor, ToWorker};
 use raskal_store::spill::SpillFile;
 use raskal_store::{Frames, Value};
 use raskal_types::{Attempt, ErrorKind, GraphId, SlotClass, TaskId, WorkerId};
@@ -44,7 +45,7 @@ pub(crate) enum NodeEvent {
     SchedulerFound(Result<Box<Link>, String>),
     Executor { executor: ExecutorId, frame: Frame<FromExecutor> },
     ExecutorDied { executor: ExecutorId, how: String },
-    NativeDone { task: TaskId, attempt: Attempt, result: Result<Stored, Failure>, duration_us: u32 },
+    NativeDone { task: TaskId, attempt: Attempt, result: Result<Stored, Failure>, ran: Ran },
     Fetched { value: TaskId, result: Result<Value, FetchError> },
     Requested { value: TaskId, reply: Reply },
     Spilled { value: TaskId, version: u64, result: Result<Arc<SpillFile>, String> },
@@ -69,7 +70,7 @@ type Map<K, V> = HashMap<K, V, foldhash::fast::FixedState>;
 
 /// What is reported to the scheduler when an answer counts.
 pub(crate) enum Answer {
-    Finished { size_bytes: u64, duration_us: u32, inline: Option<Vec<u8>> },
+    Finished { size_bytes: u64, ran: Ran, inline: Option<Vec<u8>> },
     Failed(FailureMessage),
 }
 
@@ -135,6 +136,7 @@ pub(crate) struct State {
     pub(crate) outbox: Vec<FromWorker>,
     instructions: Vec<Instruction>,
     vitals: Vitals,
+    traffic: Traffic,
 }
 
 impl State {
@@ -184,6 +186,7 @@ impl Shell {
             outbox: Vec::new(),
             instructions,
             vitals: Vitals::new(),
+            traffic: Traffic::default(),
         };
         Shell {
             options,
@@ -252,6 +255,12 @@ impl Shell {
             cpu_percent,
             executing: self.state.machine.load().2,
         });
+        let mut observed = vec![Observation::Vitals(self.state.traffic.vitals())];
+        let lines = raskal_net::log_tail::take();
+        if !lines.is_empty() {
+            observed.push(Observation::Logged(lines));
+        }
+        self.state.outbox.extend(observed.into_iter().map(FromWorker::Observed));
     }
 
     fn take_in(&mut self, event: NodeEvent) -> Result<(), End> {
@@ -275,7 +284,7 @@ impl Shell {
                 self.exported(executor, value, frames.and_then(|frames| Ok(Value::from_frames(&frames)?)));
             }
             NodeEvent::ExecutorDied { executor, how } => self.executor_died(executor, how)?,
-            NodeEvent::NativeDone { task, attempt, result, duration_us } => match result {
+            NodeEvent::NativeDone { task, attempt, result, ran } => match result {
                 Ok(stored) => {
                     let inline = match &stored {
                         Stored::Inline(bytes) => Some(bytes.to_vec()),
@@ -283,11 +292,14 @@ impl Shell {
                     };
                     let size_bytes = stored.size_bytes();
                     self.state.store.insert(task, stored);
-                    let answer = Answer::Finished { size_bytes, duration_us, inline };
+                    let ran =
+                        Ran { thread: self.options.executors * self.options.executor_threads + ran.thread, ..ran };
+                    let answer = Answer::Finished { size_bytes, ran, inline };
                     self.step(Event::NativeFinished { task, attempt, size_bytes }, Some(answer));
                 }
                 Err(failure) => {
-                    let failure = to_message(failure, None, String::new());
+                    let mut failure = to_message(failure, None, String::new());
+                    failure.ran = Some(ran);
                     self.step(Event::NativeFailed { task, attempt }, Some(Answer::Failed(failure)));
                 }
             },
@@ -295,10 +307,15 @@ impl Shell {
                 Ok(stored) => {
                     let stored = Stored::Value(stored);
                     let size_bytes = stored.size_bytes();
+                    let transfer = self.state.traffic.received(value, size_bytes);
+                    self.state
+                        .outbox
+                        .extend(transfer.map(|transfer| FromWorker::Observed(Observation::Transferred(transfer))));
                     self.state.store.insert(value, stored);
                     self.step(Event::Fetched { value, size_bytes }, None);
                 }
                 Err(error) => {
+                    self.state.traffic.failed(value);
                     tracing::info!(%value, error.message, "a value could not be fetched");
                     let unusable = error.unusable;
                     self.state.unusable = Some(error.message).filter(|_| unusable);
@@ -416,7 +433,8 @@ impl Shell {
                 let threads = self.options.executor_threads;
                 self.step(Event::ExecutorReady { executor, threads }, None);
             }
-            FromExecutor::Finished { task, attempt, size_bytes, duration_us, inline } => {
+            FromExecutor::Finished { task, attempt, size_bytes, ran, inline } => {
+                let ran = self.place(executor, ran);
                 if let Some(bytes) = &inline
                     && self.state.store.get(task).is_none()
                 {
@@ -427,13 +445,17 @@ impl Shell {
                     task,
                     attempt,
                     size_bytes,
-                    duration_us,
+                    duration_us: ran.duration_us,
                     inline: inline.is_some(),
                 };
-                self.step(event, Some(Answer::Finished { size_bytes, duration_us, inline }));
+                self.step(event, Some(Answer::Finished { size_bytes, ran, inline }));
             }
-            FromExecutor::Failed { task, attempt, failure } => {
+            FromExecutor::Failed { task, attempt, mut failure } => {
+                failure.ran = failure.ran.map(|ran| self.place(executor, ran));
                 self.step(Event::PythonFailed { executor, task, attempt }, Some(Answer::Failed(failure)));
+            }
+            FromExecutor::Profiled(profile) => {
+                self.state.outbox.push(FromWorker::Observed(Observation::Profiled(profile)));
             }
             FromExecutor::Abandoned { task, attempt } => {
                 self.step(Event::PythonSkipped { executor, task, attempt }, None);
@@ -465,6 +487,12 @@ impl Shell {
         }
     }
 
+    /// The thread of an executor as one of the worker's: an executor that takes a dead one's place takes its numbers.
+    fn place(&self, executor: ExecutorId, ran: Ran) -> Ran {
+        let place = self.executors.get(&executor).map_or(0, |process| process.place);
+        Ran { thread: place * self.options.executor_threads + ran.thread, ..ran }
+    }
+
     fn executor_died(&mut self, executor: ExecutorId, how: String) -> Result<(), Failure> {
         let Some(process) = self.executors.remove(&executor) else { return Ok(()) };
         tracing::warn!(executor = executor.0, how, "an executor died");
@@ -485,7 +513,7 @@ impl Shell {
         let id = ExecutorId(self.state.next_executor);
         self.state.next_executor += 1;
         let stepped_aside = process.threads != self.options.executor_threads;
-        let mut process = process::start(id, &self.options, &self.events)?;
+        let mut process = process::start(id, process.place, &self.options, &self.events)?;
         self.state.calls.prepare(&mut process);
         self.executors.insert(id, process);
         if stepped_aside {
@@ -515,8 +543,8 @@ impl Shell {
             Instruction::Report { task, attempt } => {
                 self.state.given.remove(&task);
                 match answer.take() {
-                    Some(Answer::Finished { size_bytes, duration_us, inline }) => {
-                        self.state.outbox.push(FromWorker::Finished { task, attempt, size_bytes, duration_us, inline });
+                    Some(Answer::Finished { size_bytes, ran, inline }) => {
+                        self.state.outbox.push(FromWorker::Finished { task, attempt, size_bytes, ran, inline });
                     }
                     Some(Answer::Failed(failure)) => {
                         self.state.outbox.push(FromWorker::Failed { task, attempt, died: false, failure });
@@ -527,6 +555,7 @@ impl Shell {
             Instruction::RunNative { task, attempt } => self.run_native(task, attempt),
             Instruction::Drop { value } => self.state.store.remove(value),
             Instruction::Fetch { value, peer } => {
+                self.state.traffic.asked(value, peer);
                 let address = self.state.peers.get(&peer).cloned();
                 data::fetch(&self.data, &self.fetcher, address, value, self.events.clone());
             }
@@ -572,6 +601,7 @@ impl Shell {
             Instruction::Serve { request, value } => {
                 if let Some(reply) = self.state.replies.remove(&request) {
                     let stored = self.state.store.get(value).cloned();
+                    self.state.traffic.sent(stored.as_ref().map_or(0, Stored::size_bytes));
                     // Whoever asked may have stopped waiting.
                     let _ = reply.send(stored.ok_or_else(|| format!("the value of task {value} is not in the store")));
                 }
@@ -622,7 +652,7 @@ impl Shell {
             Some(job) => self.native.push(job),
             None => {
                 let result = Err(Failure::internal(format!("task {task} was run without its function or inputs")));
-                let _ = self.events.send(NodeEvent::NativeDone { task, attempt, result, duration_us: 0 });
+                let _ = self.events.send(NodeEvent::NativeDone { task, attempt, result, ran: Ran::default() });
             }
         }
     }

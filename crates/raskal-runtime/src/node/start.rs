@@ -77,7 +77,7 @@ async fn serve(
     let mut executors = BTreeMap::new();
     for number in 0..options.executors {
         let id = ExecutorId(number);
-        executors.insert(id, process::start(id, &options, &events)?);
+        executors.insert(id, process::start(id, number, &options, &events)?);
     }
     let link = reach(&options).await?;
     let host = options.host.clone().or_else(|| link.local_address().map(|address| address.ip().to_string()));

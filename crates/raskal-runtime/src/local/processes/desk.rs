@@ -171,7 +171,7 @@ impl Desk {
         unpack: fn(FailureMessage) -> Failure,
     ) -> Option<Job> {
         match message {
-            FromExecutor::Finished { task, attempt, duration_us, inline, .. } => {
+            FromExecutor::Finished { task, attempt, ran, inline, .. } => {
                 let value = self.values.remove(&task);
                 let mut job = self.take(task, attempt, process)?;
                 let frames = match inline {
@@ -179,7 +179,7 @@ impl Desk {
                     None => value,
                 };
                 let missing = || Failure::internal(format!("the value of task {task} did not come with its answer"));
-                job.duration_us = duration_us;
+                job.duration_us = ran.duration_us;
                 self.learn(&job);
                 let answer = frames.map(|frames| Value::Frames(Arc::new(frames))).ok_or_else(missing);
                 note(&mut job, answer);
@@ -194,6 +194,7 @@ impl Desk {
             FromExecutor::Ready
             | FromExecutor::Abandoned { .. }
             | FromExecutor::Begun { .. }
+            | FromExecutor::Profiled(_)
             | FromExecutor::Taken { .. }
             | FromExecutor::Called { .. }
             | FromExecutor::Threads { .. }
