@@ -23,6 +23,8 @@ MODULES = (
     "benchmarks.cluster",
     "benchmarks.tables",
     "benchmarks.series",
+    "benchmarks.h2o",
+    "benchmarks.tpch",
     "benchmarks.arrays",
     "benchmarks.array_kernels",
     "benchmarks.array_engine",

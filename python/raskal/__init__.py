@@ -34,6 +34,7 @@ __all__ = [
     "optimize",
     "persist",
     "show_versions",
+    "sql",
     "tokenize",
     "visualize",
 ]
@@ -45,4 +46,7 @@ def __getattr__(name: str) -> Any:
     """Modules that are imported when they are first used."""
     if name in _MODULES:
         return import_module(f"raskal.{name}")
+    if name == "sql":
+        # Imported when it is first used: it brings pandas with it.
+        return import_module("raskal.dataframe.sql_query").sql
     raise AttributeError(f"module 'raskal' has no attribute {name!r}")

@@ -4,12 +4,15 @@
 //! around it: missing values are skipped, the sum of nothing is 0, truth values add up as numbers.
 
 use crate::expression::{is_missing, skipping_nan};
-use crate::frame::{Column, Frame, column_of, index_name};
+use crate::frame::{Column, Frame, PLACE, column_of, index_name};
+use crate::order::key_of;
 use crate::{FrameError, Result};
 use arrow::datatypes::DataType;
 use datafusion::common::ScalarValue;
 use datafusion::functions_aggregate::expr_fn as aggregates;
-use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlanBuilder, cast, lit};
+use datafusion::functions_aggregate::first_last::first_value_udaf;
+use datafusion::logical_expr::expr::NullTreatment;
+use datafusion::logical_expr::{Expr, ExprFunctionExt, ExprSchemable, LogicalPlanBuilder, cast, lit};
 
 /// What becomes of many values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,10 +45,16 @@ pub enum Reduction {
     Any,
     /// Whether all are true.
     All,
+    /// The first that is not missing.
+    First,
+    /// The last that is not missing.
+    Last,
+    /// Where the first one is, missing ones included: groups can be put in the order of their appearance by it.
+    Place,
 }
 
 /// Names of reductions in pandas.
-const NAMES: [(&str, Reduction); 13] = [
+const NAMES: [(&str, Reduction); 17] = [
     ("sum", Reduction::Sum),
     ("mean", Reduction::Mean),
     ("min", Reduction::Min),
@@ -59,6 +68,10 @@ const NAMES: [(&str, Reduction); 13] = [
     ("nunique", Reduction::Distinct),
     ("median", Reduction::Median),
     ("any", Reduction::Any),
+    ("all", Reduction::All),
+    ("first", Reduction::First),
+    ("last", Reduction::Last),
+    ("place", Reduction::Place),
 ];
 
 impl Reduction {
@@ -67,9 +80,6 @@ impl Reduction {
     /// # Errors
     /// If there is none; the message lists the names.
     pub fn from_name(name: &str) -> Result<Reduction> {
-        if name == "all" {
-            return Ok(Reduction::All);
-        }
         NAMES.iter().find(|(known, _)| *known == name).map(|(_, reduction)| *reduction).ok_or_else(|| {
             let names: Vec<_> = NAMES.iter().map(|(name, _)| *name).collect();
             FrameError::Unsupported(format!(
@@ -102,7 +112,7 @@ impl Aggregate {
 /// How groups are made.
 #[derive(Clone, Copy, Debug)]
 pub struct GroupOptions {
-    /// Whether groups come back in the order of their keys.
+    /// Whether groups come back in the order of their keys, or else in that of their appearance.
     pub sort: bool,
     /// Whether rows with a missing key are left out.
     pub drop_missing: bool,
@@ -146,11 +156,18 @@ impl Frame {
     /// # Errors
     /// If a column is not there or its type does not allow it.
     pub fn reduce(&self, aggregates: &[Aggregate]) -> Result<Frame> {
-        let (reduced, finished) = self.reductions(aggregates)?;
+        let frame = self.placed_for(aggregates)?;
+        let (reduced, finished) = frame.reductions(aggregates)?;
         let none: Vec<Expr> = Vec::new();
         let plan =
-            LogicalPlanBuilder::from(self.base().clone()).aggregate(none, reduced)?.project(finished)?.build()?;
+            LogicalPlanBuilder::from(frame.base().clone()).aggregate(none, reduced)?.project(finished)?.build()?;
         Ok(Frame::over(plan, &[], 1, None)?.into_single())
+    }
+
+    /// The same frame, over rows that know their places if an aggregate asks for them.
+    fn placed_for(&self, aggregates: &[Aggregate]) -> Result<Frame> {
+        let asks = |one: &Aggregate| matches!(one.reduction, Reduction::First | Reduction::Last | Reduction::Place);
+        Ok(if aggregates.iter().any(asks) { self.with_base(self.with_place()?) } else { self.clone() })
     }
 
     /// The engine's aggregates, and what is done to their results.
@@ -168,8 +185,10 @@ impl Frame {
     }
 
     fn reduction(&self, aggregate: &Aggregate) -> Result<(Expr, Finish)> {
-        if aggregate.reduction == Reduction::Size {
-            return Ok((aggregates::count(lit(1i64)), Finish::Same));
+        match aggregate.reduction {
+            Reduction::Size => return Ok((aggregates::count(lit(1i64)), Finish::Same)),
+            Reduction::Place => return Ok((aggregates::min(column_of(self.base(), PLACE)?), Finish::Same)),
+            _ => {}
         }
         let column = self.column(&aggregate.column)?;
         let dtype = column.value.get_type(self.base().schema())?;
@@ -198,7 +217,11 @@ impl Frame {
             Reduction::Min => (aggregates::min(value), Finish::Same),
             Reduction::Max => (aggregates::max(value), Finish::Same),
             Reduction::Count => (aggregates::count(value), Finish::Same),
-            Reduction::Size => (aggregates::count(lit(1i64)), Finish::Same),
+            Reduction::First | Reduction::Last => {
+                let place = column_of(self.base(), PLACE)?.sort(aggregate.reduction == Reduction::First, false);
+                let chosen = first_value_udaf().call(vec![value]).order_by(vec![place]);
+                (chosen.null_treatment(NullTreatment::IgnoreNulls).build()?, Finish::Same)
+            }
             Reduction::Variance if number => (aggregates::var_sample(as_float(value)), Finish::Same),
             Reduction::Deviation if number => (aggregates::stddev(as_float(value)), Finish::Same),
             Reduction::PopulationVariance if number => (aggregates::var_pop(as_float(value)), Finish::Same),
@@ -257,8 +280,12 @@ impl Grouped {
     /// # Errors
     /// If a column is not there or its type does not allow it.
     pub fn aggregate(&self, aggregates: &[Aggregate]) -> Result<Frame> {
-        let frame = &self.frame;
-        let (reduced, finished) = frame.reductions(aggregates)?;
+        let mut aggregates = aggregates.to_vec();
+        if !self.options.sort {
+            aggregates.push(Aggregate { column: String::new(), reduction: Reduction::Place, name: PLACE.to_owned() });
+        }
+        let frame = &self.frame.placed_for(&aggregates)?;
+        let (reduced, finished) = frame.reductions(&aggregates)?;
         let mut groups = Vec::new();
         let mut levels = Vec::new();
         let mut plan = LogicalPlanBuilder::from(frame.base().clone());
@@ -266,10 +293,8 @@ impl Grouped {
             let dtype = frame.dtype(key)?;
             if self.options.drop_missing {
                 plan = plan.filter(Expr::Not(Box::new(is_missing(key.value.clone(), &dtype))))?;
-                groups.push(key.value.clone().alias(index_name(level)));
-            } else {
-                groups.push(skipping_nan(key.value.clone(), &dtype).alias(index_name(level)));
             }
+            groups.push(key_of(key.value.clone(), &dtype).alias(index_name(level)));
             levels.push(datafusion::logical_expr::ident(index_name(level)));
         }
         let results = levels.iter().cloned().chain(finished);
@@ -277,6 +302,8 @@ impl Grouped {
         if self.options.sort {
             // pandas puts a missing key last.
             plan = plan.sort(levels.iter().map(|level| level.clone().sort(true, false)))?;
+        } else {
+            plan = plan.sort([datafusion::logical_expr::ident(PLACE).sort(true, false)])?;
         }
         let plan = plan.build()?;
         for level in 0..levels.len() {

@@ -6,6 +6,7 @@
 use crate::csv::CsvSource;
 use crate::memory::MemorySource;
 use crate::nodes::map::{MapExec, Mapper};
+use crate::nodes::number::NumberExec;
 use crate::nodes::select::SelectExec;
 use crate::source::{Source, SourceExec};
 use crate::udf;
@@ -70,6 +71,7 @@ enum Node {
     Source { codec: String, bytes: Vec<u8>, projection: Vec<u32>, groups: Vec<(u32, u32)> },
     Map { codec: String, bytes: Vec<u8>, schema: Vec<u8>, single: bool },
     Select { partitions: Vec<u32>, single: bool },
+    Number { single: bool },
 }
 
 /// A function of this crate as it travels.
@@ -87,7 +89,7 @@ pub struct FrameCodec;
 impl FrameCodec {
     /// Whether this codec writes this node.
     pub fn knows(node: &dyn ExecutionPlan) -> bool {
-        node.is::<SourceExec>() || node.is::<MapExec>() || node.is::<SelectExec>()
+        node.is::<SourceExec>() || node.is::<MapExec>() || node.is::<SelectExec>() || node.is::<NumberExec>()
     }
 }
 
@@ -110,6 +112,7 @@ impl PhysicalExtensionCodec for FrameCodec {
             Node::Map { codec, bytes, schema, single } => {
                 Arc::new(MapExec::new(input()?, mapper(&codec, &bytes)?, schema_from_bytes(&schema)?, single))
             }
+            Node::Number { single } => Arc::new(NumberExec::new(input()?, single, None)),
             Node::Select { partitions, single } => {
                 Arc::new(SelectExec::new(input()?, partitions.into_iter().map(|one| one as usize).collect(), single))
             }
@@ -137,6 +140,8 @@ impl PhysicalExtensionCodec for FrameCodec {
         } else if let Some(select) = node.downcast_ref::<SelectExec>() {
             let partitions = select.partitions().iter().map(|&one| one as u32).collect();
             Node::Select { partitions, single: select.single() }
+        } else if let Some(number) = node.downcast_ref::<NumberExec>() {
+            Node::Number { single: number.single() }
         } else {
             return Err(DataFusionError::NotImplemented(format!("the step {} can't be sent to a worker", node.name())));
         };

@@ -2,8 +2,11 @@
 //!
 //! Start at [`Frame::explain`]. Every step says whether it is native or runs pandas.
 
-use crate::{Frame, FrameError, Result, run};
-use datafusion::physical_plan::displayable;
+use crate::{Frame, Result, run};
+use arrow::record_batch::RecordBatch;
+use datafusion::physical_plan::display::DisplayableExecutionPlan;
+use datafusion::physical_plan::{collect_partitioned, displayable};
+use std::time::Instant;
 
 impl Frame {
     /// The plan as it was written, as the optimiser left it, and the steps that run.
@@ -12,12 +15,29 @@ impl Frame {
     /// If the engine refuses the plan.
     pub fn explain(&self) -> Result<String> {
         let plan = self.plan()?;
-        let (physical, context) = run::physical(&plan)?;
-        let optimised = context.state().optimize(&plan).map_err(FrameError::from)?;
+        let planned = run::physical(&plan, self.partitions() == 1)?;
         let written = marked(&plan.display_indent().to_string());
-        let optimised = marked(&optimised.display_indent().to_string());
-        let steps = marked(&displayable(physical.as_ref()).indent(false).to_string());
+        let optimised = marked(&planned.optimised.display_indent().to_string());
+        let steps = marked(&displayable(planned.steps.as_ref()).indent(false).to_string());
         Ok(format!("written\n{written}\noptimised\n{optimised}\nsteps\n{steps}"))
+    }
+
+    /// The steps with what each of them did: the plan is run, and its rows are dropped.
+    ///
+    /// # Errors
+    /// Whatever a step fails with.
+    pub fn analyze(&self) -> Result<String> {
+        let start = Instant::now();
+        let planned = run::physical(&self.plan()?, self.partitions() == 1)?;
+        let planning = start.elapsed();
+        let (steps, tasks) = (planned.steps.clone(), planned.context.task_ctx());
+        let rows = run::block_on(&run::Queries::default(), async move {
+            let parts = collect_partitioned(steps, tasks).await?;
+            Ok(parts.iter().flatten().map(RecordBatch::num_rows).sum::<usize>())
+        })?;
+        let steps = DisplayableExecutionPlan::with_metrics(planned.steps.as_ref()).indent(false).to_string();
+        let (total, planning) = (start.elapsed().as_secs_f64() * 1e3, planning.as_secs_f64() * 1e3);
+        Ok(format!("{rows} rows in {total:.1} ms, of which planning {planning:.1} ms\n{}", marked(&steps)))
     }
 }
 

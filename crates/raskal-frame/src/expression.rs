@@ -120,7 +120,7 @@ pub(crate) fn size(value: &Expr) -> usize {
     counted.map_or(usize::MAX, |_| count)
 }
 
-fn is_text(dtype: &DataType) -> bool {
+pub(crate) fn is_text(dtype: &DataType) -> bool {
     matches!(dtype, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View)
 }
 
@@ -173,7 +173,7 @@ fn widened(dtype: &DataType) -> DataType {
 }
 
 /// NumPy's type for a result of two numbers.
-fn common_number(a: &DataType, b: &DataType) -> DataType {
+pub(crate) fn common_number(a: &DataType, b: &DataType) -> DataType {
     let bits = |dtype: &DataType| dtype.primitive_width().unwrap_or(8) * 8;
     match (a, b) {
         _ if a == b => a.clone(),
@@ -211,7 +211,7 @@ fn common_number(a: &DataType, b: &DataType) -> DataType {
     }
 }
 
-fn to_type(value: Expr, dtype: &DataType) -> Expr {
+pub(crate) fn to_type(value: Expr, dtype: &DataType) -> Expr {
     match value {
         Expr::Literal(scalar, metadata) => match scalar.cast_to(dtype) {
             Ok(scalar) => Expr::Literal(scalar, metadata),

@@ -8,6 +8,7 @@
 use crate::expression;
 use crate::memory;
 use crate::nodes::map::{MapNode, Mapper};
+use crate::nodes::number::{PARTITION_ROWS, row_position};
 use crate::nodes::select::SelectNode;
 use crate::source::{Source, SourceTable};
 use crate::{FrameError, Result};
@@ -16,7 +17,7 @@ use arrow::datatypes::{DataType, SchemaRef};
 use arrow::record_batch::RecordBatch;
 use datafusion::common::{Column as ColumnName, DFSchema};
 use datafusion::datasource::{TableProvider, provider_as_source};
-use datafusion::logical_expr::{Expr, ExprSchemable, Extension, LogicalPlan, LogicalPlanBuilder};
+use datafusion::logical_expr::{Expr, ExprSchemable, Extension, LogicalPlan, LogicalPlanBuilder, bitwise_and, lit};
 use raskal_graph::Token;
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -25,6 +26,9 @@ use std::sync::Arc;
 pub fn index_name(level: usize) -> String {
     format!("__index_{level}__")
 }
+
+/// Name of the column that holds the place of rows where an order is made again; never one of a frame.
+pub(crate) const PLACE: &str = "__place__";
 
 /// A column: its name and what it is made of.
 #[derive(Clone, Debug, PartialEq)]
@@ -329,8 +333,9 @@ impl Frame {
             return Err(FrameError::Type(format!("column '{}' is {dtype}, a filter is boolean", condition.name)));
         }
         let predicate = expression::as_predicate(condition.value.clone());
-        let base = LogicalPlanBuilder::from(self.base.as_ref().clone()).filter(predicate)?.build()?;
-        Ok(Frame { base: Arc::new(base), ..self.clone() })
+        let frame = self.labelled()?;
+        let base = LogicalPlanBuilder::from(frame.base.as_ref().clone()).filter(predicate)?.build()?;
+        Ok(frame.with_base(base))
     }
 
     fn dtype_of(&self, value: &Expr) -> Result<DataType> {
@@ -345,6 +350,9 @@ impl Frame {
         let count = self.partitions();
         if let Some(wrong) = partitions.iter().find(|&&one| one >= count) {
             return Err(FrameError::Value(format!("partition {wrong} of a dataframe with {count} partitions")));
+        }
+        if self.single && partitions.len() == 1 {
+            return Ok(self.clone());
         }
         let flat = self.materialized()?;
         let node = SelectNode::new(flat.base.as_ref().clone(), partitions.to_vec(), self.single);
@@ -398,7 +406,7 @@ impl Frame {
             Ok(IndexLevel { name: name.clone(), value: column_of(&base, &index_name(level))? })
         };
         let levels = index.iter().enumerate().map(level).collect::<Result<Vec<_>>>()?;
-        let hidden: HashSet<String> = (0..index.len()).map(index_name).collect();
+        let hidden: HashSet<String> = (0..index.len()).map(index_name).chain([PLACE.to_owned()]).collect();
         let columns = base
             .schema()
             .fields()
@@ -407,6 +415,75 @@ impl Frame {
             .map(|field| Ok(Column { name: field.name().clone(), value: column_of(&base, field.name())? }))
             .collect::<Result<Vec<_>>>()?;
         Ok(Frame { base: Arc::new(base), index: levels, columns, partitions, single: false, divisions })
+    }
+
+    /// A frame over joined rows, which lie in partitions as the rows of this frame do.
+    pub(crate) fn over_joined(&self, base: LogicalPlan, index: Vec<IndexLevel>, columns: Vec<Column>) -> Frame {
+        Frame { base: Arc::new(base), index, columns, divisions: None, ..self.clone() }
+    }
+
+    /// The base with one more column, [`PLACE`]: where each row is. Columns made before can be computed from it, too.
+    pub(crate) fn with_place(&self) -> Result<LogicalPlan> {
+        self.with_position(PLACE)
+    }
+
+    fn with_position(&self, name: &str) -> Result<LogicalPlan> {
+        let others = self.base.schema().iter().filter(|(_, field)| field.name() != name);
+        let columns = others.map(|field| Expr::Column(ColumnName::from(field))).chain([row_position().alias(name)]);
+        Ok(LogicalPlanBuilder::from(self.base.as_ref().clone()).project(columns)?.build()?)
+    }
+
+    /// The same rows with labels: those without an index count their partition's rows, and must go on to do so when
+    /// rows are left out or change places.
+    pub(crate) fn labelled(&self) -> Result<Frame> {
+        if !self.index.is_empty() {
+            return Ok(self.clone());
+        }
+        let taken = |name: &String| self.base.schema().fields().iter().any(|field| field.name() == name);
+        let name = (0..).map(|count| format!("__row_{count}__")).find(|name| !taken(name)).unwrap_or_default();
+        let base = self.with_position(&name)?;
+        let value = bitwise_and(column_of(&base, &name)?, lit(PARTITION_ROWS - 1));
+        Ok(Frame { index: vec![IndexLevel { name: None, value }], ..self.with_base(base) })
+    }
+
+    /// Names of the index levels for users.
+    pub(crate) fn level_names(&self) -> Vec<Option<String>> {
+        self.index.iter().map(|level| level.name.clone()).collect()
+    }
+
+    /// With the values of `groups` as levels of the index in front of the others, and these columns.
+    pub(crate) fn with_levels(&self, groups: &[&Column], names: Vec<Option<String>>, columns: Vec<Column>) -> Frame {
+        let levels = groups.iter().zip(names).map(|(group, name)| IndexLevel { name, value: group.value.clone() });
+        Frame { index: levels.chain(self.index.iter().cloned()).collect(), columns, ..self.clone() }
+    }
+
+    /// The same frame over another base, from which its columns can be computed, too.
+    pub(crate) fn with_base(&self, base: LogicalPlan) -> Frame {
+        Frame { base: Arc::new(base), ..self.clone() }
+    }
+
+    /// The rows of these frames, which have the same columns, one frame after the other.
+    ///
+    /// # Errors
+    /// If there is no frame, or their columns differ in number or can't be of one type.
+    pub fn concat(frames: &[Frame]) -> Result<Frame> {
+        let frames = frames.iter().map(Frame::labelled).collect::<Result<Vec<_>>>()?;
+        let (first, others) =
+            frames.split_first().ok_or_else(|| FrameError::Value("no objects to concatenate".into()))?;
+        let mut plan = LogicalPlanBuilder::from(first.plan()?);
+        for other in others {
+            plan = plan.union(other.plan()?)?;
+        }
+        let name = |level: usize| {
+            let one = first.index[level].name.clone();
+            one.filter(|name| {
+                others.iter().all(|other| other.index.get(level).and_then(|own| own.name.as_ref()) == Some(name))
+            })
+        };
+        let names: Vec<_> = (0..first.index.len()).map(name).collect();
+        let single = frames.iter().any(|frame| frame.single);
+        let frame = Frame::over(plan.build()?, &names, frames.iter().map(Frame::partitions).sum(), None)?;
+        Ok(if single { frame.into_single() } else { frame })
     }
 
     /// The same frame, whose base counts as one partition.
@@ -418,8 +495,7 @@ impl Frame {
 
     /// The same rows with every column computed in the base. Columns made before no longer share its base.
     pub(crate) fn materialized(&self) -> Result<Frame> {
-        let names: Vec<_> = self.index.iter().map(|level| level.name.clone()).collect();
-        let frame = Frame::over(self.plan()?, &names, self.partitions, self.divisions.clone())?;
+        let frame = Frame::over(self.plan()?, &self.level_names(), self.partitions, self.divisions.clone())?;
         Ok(Frame { single: self.single, ..frame })
     }
 
@@ -449,6 +525,18 @@ impl Frame {
         }
         columns.extend(self.columns.iter().cloned());
         Ok(Frame { index: Vec::new(), columns, divisions: None, ..self.clone() })
+    }
+
+    /// These columns as the index, in place of the one that there is; `drop`: they are columns no more.
+    ///
+    /// # Errors
+    /// [`FrameError::NoColumn`] if one is not there.
+    pub fn set_index(&self, names: &[String], drop: bool) -> Result<Frame> {
+        let level =
+            |name: &String| Ok(IndexLevel { name: Some(name.clone()), value: self.column(name)?.value.clone() });
+        let index = names.iter().map(level).collect::<Result<_>>()?;
+        let kept = self.columns.iter().filter(|column| !drop || !names.contains(&column.name));
+        Ok(Frame { index, columns: kept.cloned().collect(), divisions: None, ..self.clone() })
     }
 
     /// The index's only level as a column.

@@ -81,7 +81,8 @@ struct Partitions {
 
 impl Function for Partitions {
     fn run(&self, call: Call<'_>) -> Result<Value, Failure> {
-        let planned = self.planned.get_or_init(|| run::physical(&self.plan));
+        let plan = || run::physical(&self.plan, false).map(|planned| (planned.steps, planned.context));
+        let planned = self.planned.get_or_init(plan);
         let (plan, context) = planned.as_ref().map_err(|error| Failure::from(error.clone()))?;
         let count = plan.output_partitioning().partition_count();
         if count != self.partitions {

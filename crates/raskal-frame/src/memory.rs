@@ -6,6 +6,7 @@ use arrow::ipc::reader::StreamReader;
 use arrow::ipc::writer::StreamWriter;
 use arrow::record_batch::RecordBatch;
 use bitcode::{Decode, Encode};
+use datafusion::common::stats::Precision;
 use datafusion::error::{DataFusionError, Result};
 use std::sync::Arc;
 
@@ -65,6 +66,15 @@ impl Source for MemorySource {
     fn describe(&self) -> String {
         let rows: usize = self.partitions.iter().flatten().map(RecordBatch::num_rows).sum();
         format!("memory, {rows} rows, {} partitions", self.partitions.len())
+    }
+
+    fn rows(&self) -> Precision<usize> {
+        Precision::Exact(self.partitions.iter().flatten().map(RecordBatch::num_rows).sum())
+    }
+
+    fn never_null(&self, column: &str) -> bool {
+        let full = |batch: &RecordBatch| batch.column_by_name(column).is_some_and(|array| array.null_count() == 0);
+        self.partitions.iter().flatten().all(full)
     }
 
     fn encode(&self) -> Result<(&'static str, Vec<u8>)> {

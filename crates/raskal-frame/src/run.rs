@@ -5,11 +5,11 @@
 
 use crate::nodes::sees_partitions;
 use crate::session::{self, Scan, engine};
-use crate::{FrameError, Result};
+use crate::{FrameError, Result, row_order};
 use arrow::record_batch::RecordBatch;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, collect_partitioned, common};
-use datafusion::prelude::SessionContext;
+use datafusion::prelude::{SessionConfig, SessionContext};
 use parking_lot::Mutex;
 use raskal_store::Batches;
 use std::sync::Arc;
@@ -28,33 +28,55 @@ impl Queries {
     }
 }
 
-/// How the leaves of a plan may be cut: freely if nothing in it depends on the order of rows or on partitions.
-pub fn scan_for(plan: &LogicalPlan) -> Scan {
-    if aggregates(plan) && !sees_partitions(plan) { Scan::Free } else { Scan::Addressed }
+/// How the leaves of an optimised plan may be cut, and whether its joins are free to choose their sides. `whole`: whether
+/// its rows are wanted as a whole, rather than partition by partition.
+pub fn freedom(plan: &LogicalPlan, whole: bool) -> (Scan, bool) {
+    let counts = row_order::counts(plan, true);
+    let scan = match (sees_partitions(plan), counts.scans) {
+        (false, false) => Scan::Free,
+        (false, true) if whole => Scan::Ordered,
+        _ => Scan::Addressed,
+    };
+    (scan, !counts.joins)
 }
 
-/// Whether the rows of a plan are made by an aggregate, in whatever order its input comes.
-fn aggregates(plan: &LogicalPlan) -> bool {
-    match plan {
-        LogicalPlan::Aggregate(_) => true,
-        other => matches!(other.inputs().as_slice(), [one] if aggregates(one)),
-    }
+/// A plan on its way to the steps that run.
+pub struct Planned {
+    /// As the optimiser left it.
+    pub optimised: LogicalPlan,
+    /// The steps.
+    pub steps: Arc<dyn ExecutionPlan>,
+    /// What they run in.
+    pub context: SessionContext,
 }
 
-/// The plan's steps as they run, and the context they run in.
+/// Plans under the settings that `configure` makes of how leaves may be cut and whether joins are free.
 ///
 /// # Errors
 /// If the engine refuses the plan.
-pub fn physical(plan: &LogicalPlan) -> Result<(Arc<dyn ExecutionPlan>, SessionContext)> {
-    let context = session::context(scan_for(plan));
-    let state = context.state();
-    let plan = plan.clone();
-    let planned =
-        block_on(
-            &Queries::default(),
-            async move { state.create_physical_plan(&plan).await.map_err(FrameError::from) },
-        )?;
-    Ok((planned, context))
+pub fn plan_under(
+    plan: &LogicalPlan,
+    whole: bool,
+    configure: impl Fn(Scan, bool) -> SessionConfig + Send + 'static,
+) -> Result<Planned> {
+    let plan = row_order::forget(plan.clone(), true)?;
+    block_on(&Queries::default(), async move {
+        // The optimiser's rules do not depend on how leaves are cut, but how they may be cut depends on what is left.
+        let optimised = session::context_with(configure(Scan::Free, true)).state().optimize(&plan)?;
+        let (scan, joins) = freedom(&optimised, whole);
+        let context = session::context_with(configure(scan, joins));
+        let state = context.state();
+        let steps = state.query_planner().create_physical_plan(&optimised, &state).await?;
+        Ok(Planned { optimised, steps, context })
+    })
+}
+
+/// The plan's steps as they run here. `whole`: as in [`freedom`].
+///
+/// # Errors
+/// If the engine refuses the plan.
+pub fn physical(plan: &LogicalPlan, whole: bool) -> Result<Planned> {
+    plan_under(plan, whole, |scan, joins| session::config(scan, joins, engine().cores()))
 }
 
 /// Runs the plan and gives its rows in order.
@@ -62,7 +84,7 @@ pub fn physical(plan: &LogicalPlan) -> Result<(Arc<dyn ExecutionPlan>, SessionCo
 /// # Errors
 /// Whatever a step fails with; [`FrameError::Cancelled`] after [`Queries::interrupt`].
 pub fn execute(plan: &LogicalPlan, queries: &Queries) -> Result<Batches> {
-    let (plan, context) = physical(plan)?;
+    let Planned { steps: plan, context, .. } = physical(plan, true)?;
     let schema = plan.schema();
     let batches = block_on(queries, async move {
         let parts = collect_partitioned(plan, context.task_ctx()).await?;
@@ -85,8 +107,9 @@ pub fn execute_partition(
     if partition >= count {
         return Err(FrameError::Engine(format!("partition {partition} of a plan with {count} partitions")));
     }
-    let (schema, stream) = (plan.schema(), plan.execute(partition, context.task_ctx())?);
-    let batches = block_on(queries, async move { Ok(common::collect(stream).await?) })?;
+    let (schema, plan, tasks) = (plan.schema(), plan.clone(), context.task_ctx());
+    // Steps may start tasks as soon as they are asked for their rows.
+    let batches = block_on(queries, async move { Ok(common::collect(plan.execute(partition, tasks)?).await?) })?;
     Ok(Batches { schema, batches })
 }
 

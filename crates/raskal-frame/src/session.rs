@@ -4,13 +4,20 @@
 //! stay within the budget; each gets its own settings ([`context`]).
 
 use crate::codec;
+use crate::joins_that_spill::JoinsThatSpill;
 use crate::nodes::FramePlanner;
+use crate::nodes::gather::GatherBuildSides;
+use crate::nodes::number::NumberRows;
+use crate::pool::BudgetPool;
 use crate::udf;
 use datafusion::common::config::{ConfigExtension, ConfigOptions};
-use datafusion::execution::memory_pool::FairSpillPool;
+use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::session_state::SessionStateBuilder;
+use datafusion::physical_optimizer::PhysicalOptimizerRule;
+use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use datafusion::prelude::{SessionConfig, SessionContext};
+use raskal_store::Budget;
 use std::sync::{Arc, OnceLock};
 
 /// How a plan's leaves are cut.
@@ -18,6 +25,8 @@ use std::sync::{Arc, OnceLock};
 pub enum Scan {
     /// One output partition per partition of the table, in order: rows keep their order, partitions can be asked for.
     Addressed,
+    /// However it is fastest, as long as the output partitions one after the other give the rows in order.
+    Ordered,
     /// However it is fastest; for plans whose result does not depend on the order of rows.
     Free,
 }
@@ -27,6 +36,12 @@ datafusion::common::extensions_options! {
     pub struct FrameOptions {
         /// Whether leaves may be cut freely ([`Scan::Free`]).
         pub free: bool, default = false
+        /// Whether leaves may be cut as long as the order is kept ([`Scan::Ordered`]).
+        pub ordered: bool, default = false
+        /// Whether joins may choose their sides.
+        pub joins: bool, default = false
+        /// Whether the plan is to be cut into stages.
+        pub staged: bool, default = false
     }
 }
 
@@ -38,6 +53,7 @@ impl ConfigExtension for FrameOptions {
 pub fn scan_of(config: &SessionConfig) -> Scan {
     match config.options().extensions.get::<FrameOptions>() {
         Some(options) if options.free => Scan::Free,
+        Some(options) if options.ordered => Scan::Ordered,
         _ => Scan::Addressed,
     }
 }
@@ -54,29 +70,11 @@ pub struct Engine {
 pub struct EngineOptions {
     /// Threads that run queries; default: the cores this process may use.
     pub threads: usize,
-    /// Memory that queries may hold before they spill, in bytes; default: 60 % of what the machine or cgroup gives.
-    pub memory_bytes: usize,
 }
 
 impl Default for EngineOptions {
     fn default() -> EngineOptions {
-        EngineOptions {
-            threads: std::thread::available_parallelism().map_or(1, usize::from),
-            memory_bytes: machine_memory_bytes() / 10 * 6,
-        }
-    }
-}
-
-/// Memory of the cgroup or machine, in bytes; 4 GiB where neither tells.
-fn machine_memory_bytes() -> usize {
-    let cgroup = std::fs::read_to_string("/sys/fs/cgroup/memory.max").ok().and_then(|text| text.trim().parse().ok());
-    let machine = std::fs::read_to_string("/proc/meminfo").ok().and_then(|text| {
-        let line = text.lines().find(|line| line.starts_with("MemTotal:"))?;
-        Some(line.split_whitespace().nth(1)?.parse::<usize>().ok()? * 1024)
-    });
-    match (cgroup, machine) {
-        (Some(cgroup), Some(machine)) => usize::min(cgroup, machine),
-        (one, other) => one.or(other).unwrap_or(4 << 30),
+        EngineOptions { threads: std::thread::available_parallelism().map_or(1, usize::from) }
     }
 }
 
@@ -108,8 +106,10 @@ fn start(options: &EngineOptions) -> Engine {
         .enable_all()
         .build()
         .expect("the operating system refuses threads");
+    let disk = DiskManagerBuilder::default().with_mode(DiskManagerMode::Directories(vec![Budget::process().parent()]));
     let environment = RuntimeEnvBuilder::new()
-        .with_memory_pool(Arc::new(FairSpillPool::new(options.memory_bytes)))
+        .with_disk_manager_builder(disk)
+        .with_memory_pool(Arc::new(BudgetPool::new(Budget::process())))
         .build_arc()
         .expect("no temporary directory to spill to");
     Engine { runtime, environment, cores: options.threads.max(1) }
@@ -127,11 +127,14 @@ impl Engine {
     }
 }
 
-/// The settings of a query whose leaves are cut as `scan` says.
-pub fn config(scan: Scan, cores: usize) -> SessionConfig {
+/// Of the budget, all sorts together keep back this part.
+const SORT_RESERVE_PART: usize = 16;
+
+/// The settings of a query whose leaves are cut as `scan` says, and whose joins may choose their sides if `joins`.
+pub fn config(scan: Scan, joins: bool, cores: usize) -> SessionConfig {
     let free = scan == Scan::Free;
     let mut config = SessionConfig::new()
-        .with_option_extension(FrameOptions { free })
+        .with_option_extension(FrameOptions { free, ordered: scan == Scan::Ordered, joins, staged: false })
         .with_target_partitions(cores)
         // Both would deal rows out in another order; leaves have enough partitions of their own.
         .with_round_robin_repartition(false)
@@ -141,20 +144,43 @@ pub fn config(scan: Scan, cores: usize) -> SessionConfig {
     let options: &mut ConfigOptions = config.options_mut();
     options.execution.parquet.schema_force_view_types = true;
     options.execution.parquet.pushdown_filters = false;
+    // Steps may give fewer promises about nulls than the plan that they are made of; the check takes that for a mistake.
+    options.execution.skip_physical_aggregate_schema_check = true;
+    // What a sort keeps back to merge what it wrote must be little beside the budget.
+    let reserve = Budget::process().limit_bytes() as usize / SORT_RESERVE_PART / cores.max(1);
+    let usual = options.execution.sort_spill_reservation_bytes;
+    options.execution.sort_spill_reservation_bytes = usize::min(usual, reserve);
+    // A join keeps the order of the side that it goes through, if the other one is collected, and if the two are not
+    // swapped.
+    options.optimizer.repartition_joins = joins;
+    options.optimizer.join_reordering = joins;
+    // Those who make such a filter wait for each other: all partitions must run.
+    options.optimizer.enable_join_dynamic_filter_pushdown = scan != Scan::Addressed;
+    // Its partitions are those of its inputs, in order.
+    options.optimizer.prefer_existing_union = true;
     // Column names are what users wrote: never lower case.
     options.sql_parser.enable_ident_normalization = false;
     config
 }
 
+type Rule = Arc<dyn PhysicalOptimizerRule + Send + Sync>;
+
 /// A context for one query: shared threads and memory, its own settings, the functions and nodes of this crate.
-pub fn context(scan: Scan) -> SessionContext {
-    context_with(config(scan, engine().cores()))
+pub fn context(scan: Scan, joins: bool) -> SessionContext {
+    context_with(config(scan, joins, engine().cores()))
 }
 
 /// A context with given settings (see [`config`]).
 pub fn context_with(config: SessionConfig) -> SessionContext {
+    let mut rules: Vec<Rule> = vec![Arc::new(NumberRows)];
+    rules.extend(PhysicalOptimizer::new().rules);
+    // Before the last one, which checks the plan.
+    let last = rules.len() - 1;
+    rules.insert(last, Arc::new(GatherBuildSides));
+    rules.insert(last, Arc::new(JoinsThatSpill));
     let state = SessionStateBuilder::new()
         .with_config(config)
+        .with_physical_optimizer_rules(rules)
         .with_runtime_env(engine().environment.clone())
         .with_default_features()
         .with_query_planner(Arc::new(FramePlanner))

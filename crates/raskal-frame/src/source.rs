@@ -7,11 +7,14 @@
 //! Invariant: streams in order, and partitions in order within a stream, give the table's rows in order.
 
 use crate::session::{self, Scan};
+use crate::statistics;
 use crate::tasks::TaskSource;
 use arrow::datatypes::{Schema, SchemaRef};
 use arrow::record_batch::RecordBatch;
 use async_trait::async_trait;
 use datafusion::catalog::Session;
+use datafusion::common::Statistics;
+use datafusion::common::stats::Precision;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::datasource::{TableProvider, TableType};
 use datafusion::error::{DataFusionError, Result};
@@ -22,7 +25,9 @@ use datafusion::physical_plan::coop::make_cooperative;
 use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType, ReplaceChildrenOptions, SchedulingType};
 use datafusion::physical_plan::metrics::{BaselineMetrics, ExecutionPlanMetricsSet, MetricsSet};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties};
+use datafusion::physical_plan::{
+    DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties, StatisticsArgs,
+};
 use std::any::Any;
 use std::fmt;
 use std::ops::Range;
@@ -46,6 +51,14 @@ pub trait Source: Any + fmt::Debug + Send + Sync + 'static {
     fn open(&self, partition: usize, projection: &[usize]) -> Result<BatchIterator>;
     /// One line for `explain()`.
     fn describe(&self) -> String;
+    /// Number of rows, as far as it is known without reading.
+    fn rows(&self) -> Precision<usize> {
+        Precision::Absent
+    }
+    /// Whether a column is known to have no nulls.
+    fn never_null(&self, _column: &str) -> bool {
+        false
+    }
     /// Name of the decoder, and the source as bytes, for another process.
     ///
     /// # Errors
@@ -78,10 +91,16 @@ impl TableProvider for SourceTable {
         let streams = match session::scan_of(state.config()) {
             _ if (self.0.as_ref() as &dyn Any).is::<TaskSource>() => self.0.partitions(),
             Scan::Addressed => self.0.partitions(),
+            // As below, but what comes before its turn waits: not more than there would be otherwise.
+            Scan::Ordered => state.config().target_partitions() * 4,
             // A few streams per core, so that one slow range does not leave the others idle at the end.
             Scan::Free => state.config().target_partitions() * 4,
         };
         Ok(Arc::new(SourceExec::new(self.0.clone(), projection, even(self.0.partitions(), streams))))
+    }
+
+    fn statistics(&self) -> Option<Statistics> {
+        Some(statistics::of_rows(self.0.rows(), &self.0.schema()))
     }
 }
 
@@ -229,6 +248,12 @@ impl ExecutionPlan for SourceExec {
 
     fn metrics(&self) -> Option<MetricsSet> {
         Some(self.metrics.clone_inner())
+    }
+
+    fn statistics_from_inputs(&self, _inputs: &[Arc<Statistics>], wanted: &StatisticsArgs) -> Result<Arc<Statistics>> {
+        let whole = self.groups.iter().map(Range::len).sum::<usize>() == self.source.partitions();
+        let rows = if whole && wanted.partition().is_none() { self.source.rows() } else { Precision::Absent };
+        Ok(Arc::new(statistics::of_rows(rows, &self.schema())))
     }
 }
 

@@ -1,9 +1,11 @@
 //! Scalar functions that the engine lacks.
 //!
 //! - [`nan_to_null`]: NaN is missing, as pandas sees it; the engine only skips null.
+//! - [`float_key`]: likewise, and zero has no sign: what rows are joined and told apart by.
 //! - [`map_columns`]: a function of the host language on whole columns, row for row (`df.name.str.upper()`).
 
 use crate::nodes::map::Mapper;
+use crate::nodes::number;
 use arrow::array::{Array, ArrayRef, AsArray, PrimitiveArray};
 use arrow::buffer::{BooleanBuffer, NullBuffer};
 use arrow::datatypes::{ArrowPrimitiveType, DataType, Field, Float32Type, Float64Type, Schema};
@@ -19,11 +21,17 @@ use std::sync::{Arc, LazyLock};
 /// Name of [`nan_to_null`]'s function in plans.
 pub const NAN_TO_NULL: &str = "nan_to_null";
 
-static NAN_TO_NULL_FUNCTION: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| Arc::new(ScalarUDF::from(NanToNull::new())));
+/// Name of [`float_key`]'s function in plans.
+pub const FLOAT_KEY: &str = "float_key";
+
+static NAN_TO_NULL_FUNCTION: LazyLock<Arc<ScalarUDF>> =
+    LazyLock::new(|| Arc::new(ScalarUDF::from(OnFloats::new(NAN_TO_NULL))));
+static FLOAT_KEY_FUNCTION: LazyLock<Arc<ScalarUDF>> =
+    LazyLock::new(|| Arc::new(ScalarUDF::from(OnFloats::new(FLOAT_KEY))));
 
 /// The built-in functions of this crate.
 pub fn all() -> Vec<Arc<ScalarUDF>> {
-    vec![NAN_TO_NULL_FUNCTION.clone()]
+    vec![NAN_TO_NULL_FUNCTION.clone(), FLOAT_KEY_FUNCTION.clone(), number::function()]
 }
 
 /// `value` with null in place of NaN.
@@ -31,22 +39,27 @@ pub fn nan_to_null(value: Expr) -> Expr {
     NAN_TO_NULL_FUNCTION.call(vec![value])
 }
 
+/// `value` with null in place of NaN and 0 in place of -0: equal for pandas, equal for the engine.
+pub fn float_key(value: Expr) -> Expr {
+    FLOAT_KEY_FUNCTION.call(vec![value])
+}
+
 #[derive(Debug, PartialEq, Eq, Hash)]
-struct NanToNull {
+struct OnFloats {
+    name: &'static str,
     signature: Signature,
 }
 
-impl NanToNull {
-    fn new() -> NanToNull {
-        NanToNull {
-            signature: Signature::uniform(1, vec![DataType::Float64, DataType::Float32], Volatility::Immutable),
-        }
+impl OnFloats {
+    fn new(name: &'static str) -> OnFloats {
+        let signature = Signature::uniform(1, vec![DataType::Float64, DataType::Float32], Volatility::Immutable);
+        OnFloats { name, signature }
     }
 }
 
-impl ScalarUDFImpl for NanToNull {
+impl ScalarUDFImpl for OnFloats {
     fn name(&self) -> &str {
-        NAN_TO_NULL
+        self.name
     }
 
     fn signature(&self) -> &Signature {
@@ -59,11 +72,29 @@ impl ScalarUDFImpl for NanToNull {
 
     fn invoke_with_args(&self, arguments: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let array = arguments.args[0].to_array(arguments.number_rows)?;
+        let key = self.name == FLOAT_KEY;
         Ok(ColumnarValue::Array(match array.data_type() {
-            DataType::Float32 => replace::<Float32Type>(array, |value| value.is_nan()),
-            _ => replace::<Float64Type>(array, |value| value.is_nan()),
+            DataType::Float32 => {
+                let array =
+                    if key { unsigned_zeros::<Float32Type>(array, |value| value.to_bits() == 1 << 31) } else { array };
+                replace::<Float32Type>(array, |value| value.is_nan())
+            }
+            _ => {
+                let array =
+                    if key { unsigned_zeros::<Float64Type>(array, |value| value.to_bits() == 1 << 63) } else { array };
+                replace::<Float64Type>(array, |value| value.is_nan())
+            }
         }))
     }
+}
+
+fn unsigned_zeros<T: ArrowPrimitiveType>(array: ArrayRef, is_negative_zero: fn(T::Native) -> bool) -> ArrayRef {
+    let typed = array.as_primitive::<T>();
+    if !typed.values().iter().any(|&value| is_negative_zero(value)) {
+        return array;
+    }
+    let plain = |value| if is_negative_zero(value) { T::default_value() } else { value };
+    Arc::new(typed.unary::<_, T>(plain))
 }
 
 fn replace<T: ArrowPrimitiveType>(array: ArrayRef, is_nan: fn(T::Native) -> bool) -> ArrayRef {

@@ -70,6 +70,11 @@ impl Budget {
         }
     }
 
+    /// Where folders for what does not fit are made.
+    pub fn parent(&self) -> PathBuf {
+        self.place.lock().parent.clone()
+    }
+
     /// Bytes that values may take.
     pub fn limit_bytes(&self) -> u64 {
         self.limit.load(Ordering::Relaxed)

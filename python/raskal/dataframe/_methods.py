@@ -140,6 +140,12 @@ def rowwise(
     native = all(type(one) is Series and one._frame is not None for one in lazy) and isinstance(found, pd.Series)
     if native and not any(isinstance(arg, FrameCollection) for arg in kwargs.values()):
         first = series._frame
+        if isinstance(function, MethodCall):
+            from raskal.dataframe._lowering import lowered
+
+            plan = lowered(function, series, args, kwargs, found)
+            if plan is not None:
+                return Series(plan, found)
         if holds(found.dtype) and all(holds(one.dtype) and first.same_rows(one._frame) for one in lazy):
             return _expression(function, lazy, args, kwargs, found, name)
     return blockwise(function, series, *args, meta=found, name=name, **kwargs)

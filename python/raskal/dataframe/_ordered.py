@@ -52,8 +52,23 @@ class OrderedMethods:
         if columns is not None and isinstance(self._meta, pd.DataFrame):
             for label in columns if isinstance(columns, list) else [columns]:
                 self._check_label(label)  # type: ignore[attr-defined]
+        native = self._native_top(name, n, columns)
+        if native is not None:
+            return native
         joined = _OfJoined(top)
         return tree(self, top, joined, joined, meta=self._meta, name=name, split_every=split_every)
+
+    def _native_top(self, name: str, n: int, columns: Any) -> Any:
+        """The first rows of a sort by the engine, or None."""
+        from raskal.dataframe.collection import new_collection
+        from raskal.dataframe.order import native_sort
+
+        if n <= 0 or isinstance(self._meta, pd.Index) or (isinstance(self._meta, pd.DataFrame) and columns is None):
+            return None
+        labels = [] if columns is None else columns if isinstance(columns, list) else [columns]
+        up = [name == "nsmallest"] * max(len(labels), 1)
+        plan = native_sort(self, labels, up, "last", n)
+        return None if plan is None else new_collection(plan, self._meta)
 
     def drop_duplicates(
         self,
@@ -80,12 +95,35 @@ class OrderedMethods:
             for label in labels:
                 self._check_label(label)  # type: ignore[attr-defined]
             subset = list(labels)
+        native = self._native_distinct(subset, keep) if split_out is True or split_out == 1 else None
+        if native is not None:
+            return native.reset_index(drop=True) if ignore_index else native
         drop = _DropDuplicates(subset, keep)
         joined = _OfJoined(drop)
         found = tree(self, drop, _OfJoined(drop, ignore_index), joined, meta=self._meta, name="drop_duplicates")
         if split_out is True or split_out == 1:
             return found
         return found.repartition(npartitions=int(split_out))
+
+    def _native_distinct(self, subset: list[Any] | None, keep: Any) -> Any:
+        """Rows told apart by the engine, or None."""
+        from raskal.dataframe.collection import new_collection
+        from raskal.dataframe.order import in_order
+
+        frame, meta = getattr(self, "_frame", None), self._meta
+        if frame is None or isinstance(meta, pd.Index) or keep not in ("first", "last"):
+            return None
+        if isinstance(meta, pd.Series):
+            names, dtypes = frame.names, [meta.dtype]
+        elif not meta.columns.is_unique or len(meta.columns) == 0:
+            return None
+        else:
+            labels = list(meta.columns) if subset is None else subset
+            names = [self._plan_name(label) for label in labels]  # type: ignore[attr-defined]
+            dtypes = [meta[label].dtype for label in labels]
+        if not names or not all(in_order(dtype) for dtype in dtypes):
+            return None
+        return new_collection(frame.distinct(names, keep == "last"), meta)
 
     # ---- partitions
 

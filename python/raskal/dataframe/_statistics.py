@@ -127,6 +127,11 @@ class Statistics:
             "normalize": normalize,
         }
         meta = emptied(infer(_Call("value_counts", **options), [self._meta], {}, "value_counts"))
+        native = _native_counts(self, options) if split_out in (None, True, 1) else None
+        if native is not None:
+            from raskal.dataframe.collection import new_collection
+
+            return new_collection(native, meta)
         last = _Counted(options, self._meta)
         return tree(self, _Count(dropna), last, _add_counts, meta=meta, name="value_counts", split_every=split_every)
 
@@ -306,6 +311,18 @@ def _add_counts(parts: list[pd.Series]) -> pd.Series:
     joined = concat(parts)
     level: Any = list(range(joined.index.nlevels)) if joined.index.nlevels > 1 else 0
     return joined.groupby(level=level, sort=False, dropna=False, observed=False).sum()
+
+
+def _native_counts(series: Any, options: dict[str, Any]) -> Any:
+    """How often each value occurs, as a plan of the engine: as many values first, in the order of their appearance."""
+    from raskal.dataframe._operators import plain
+
+    frame: Any = getattr(series, "_frame", None)
+    simple = frame is not None and isinstance(series._meta, pd.Series) and plain(series._meta.dtype)
+    if not simple or not options["sort"] or options["normalize"]:
+        return None
+    counts = frame.group_by([frame], [("", "size", "count"), ("", "place", "place")], False, options["dropna"])
+    return counts.sort([("count", options["ascending"]), ("place", True)], False, None).select(["count"])
 
 
 class _Counted:

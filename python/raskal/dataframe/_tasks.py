@@ -246,8 +246,8 @@ class TaskPlan:
             divisions = self.divisions[numbers[0] : numbers[-1] + 2]
         return TaskPlan(Chosen([self.node], [(0, number) for number in numbers]), divisions)
 
-    def explain(self) -> str:
-        """The steps, the last one first, and the plans of the engine that they begin with."""
+    def explain(self, analyze: bool = False) -> str:
+        """The steps, the last one first, and the engine's plans that they begin with, which are run to `analyze`."""
         lines: list[str] = []
         seen: set[str] = set()
         stack: list[tuple[Node, int]] = [(self.node, 0)]
@@ -261,7 +261,7 @@ class TaskPlan:
             seen.add(node.token)
             if isinstance(node, Native):
                 lines[-1] = f"{'  ' * depth}native: {node.npartitions} partitions"
-                lines.extend("  " * (depth + 1) + line for line in node.frame.explain().splitlines())
+                lines.extend("  " * (depth + 1) + line for line in node.frame.explain(analyze).splitlines())
             stack.extend((one, depth + 1) for one in reversed(node.inputs))
         return "\n".join(lines)
 

@@ -217,8 +217,13 @@ class FrameCollection(Interchange, Collection):
 
     # ---- looking
 
-    def explain(self, **kwargs: Any) -> str:
+    def explain(self, analyze: bool = False, **kwargs: Any) -> str:
         """The plan as written, as optimised, and the steps that run, each marked native or pandas.
+
+        Parameters
+        ----------
+        analyze : bool
+            Whether to run the plan, here, and show its steps with their rows, times and spilled bytes instead.
 
         Returns
         -------
@@ -232,7 +237,7 @@ class FrameCollection(Interchange, Collection):
         written
         ...
         """
-        return self._plan.explain()
+        return self._plan.explain(analyze)
 
     def analyze(self, filename: str | None = None, format: str | None = None) -> str:
         """Run the plan and say what each step of it did. See `explain`.

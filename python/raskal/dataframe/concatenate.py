@@ -11,11 +11,12 @@ from typing import Any
 
 import pandas as pd
 
+from raskal._raskal import frame_concat
 from raskal.dataframe import _concat
 from raskal.dataframe._blockwise import align_frames, blockwise
 from raskal.dataframe._emulate import emptied, sample
 from raskal.dataframe._operators import as_operand
-from raskal.dataframe.collection import FrameCollection
+from raskal.dataframe.collection import FrameCollection, new_collection
 from raskal.dataframe.repartition import stacked
 
 
@@ -93,6 +94,11 @@ def _below(frames: list[Any], join: str, interleave: bool, kwargs: dict[str, Any
     if known and all(before.divisions[-1] < after.divisions[0] for before, after in zip(like, like[1:], strict=False)):
         divisions = tuple(one for frame in like[:-1] for one in frame.divisions[:-1]) + tuple(like[-1].divisions)
         return stacked(like, divisions, meta)
+    if not known and all(frame._frame is not None for frame in like):
+        levels = {len(frame._frame.index_names) for frame in like}
+        names = {tuple(frame._frame.names) for frame in like}
+        if len(levels) == 1 and len(names) == 1:
+            return new_collection(frame_concat([frame._frame for frame in like]), meta)
     if known and interleave:
         moved = align_frames(like)
         return blockwise(_Stack(), *moved, meta=meta, name="concat")

@@ -40,7 +40,9 @@ from raskal.dataframe.reductions import engine_name
 from raskal.dataframe.shuffle import exchange
 from raskal.dataframe.tree import tree
 
-NATIVE = ("sum", "mean", "min", "max", "count", "std", "var", "median", "nunique", "any", "all", "size")
+NATIVE = (
+    "sum", "mean", "min", "max", "count", "std", "var", "median", "nunique", "any", "all", "size", "first", "last",
+)  # fmt: skip
 
 
 # Whole groups are needed; the result has a row per group, or per row.
@@ -196,31 +198,8 @@ class GroupBy:
 
     def _native(self, hows: list[tuple[Any, str, Any]], ddof: int = 1) -> Any:
         """``(column, aggregation, label)`` by the engine, or None."""
-        collection = self._collection
-        keys = []
-        frame = collection._frame
-        if (
-            frame is None
-            or not self._options["sort"]
-            or self._level is not None
-            or self._options.get("dropna", True) is False
-            and len(self._keys) > 1
-        ):
-            return None
-        for key in self._keys:
-            series: Any = key
-            if isinstance(key, FrameCollection):
-                pass
-            elif isinstance(collection._meta, pd.DataFrame) and not callable(key) and key in collection._meta.columns:
-                series = collection[key]
-            else:
-                return None
-            own = series._frame
-            if own is None or type(series).__name__ != "Series" or not plain(series.dtype) or not frame.same_rows(own):
-                return None
-            keys.append(own)
-        names = [key._meta.name if isinstance(key, FrameCollection) else key for key in self._keys]
-        if any(name is None or not isinstance(name, str) for name in names) or len(set(names)) != len(names):
+        frame, keys = self._collection._frame, self._native_keys()
+        if frame is None or keys is None or (self._options.get("dropna", True) is False and len(keys) > 1):
             return None
         aggregates = []
         for column, how, label in hows:
@@ -239,6 +218,30 @@ class GroupBy:
             )
         except (TypeError, NotImplementedError, ValueError, KeyError):
             return None
+
+    def _native_keys(self) -> list[Any] | None:
+        """The keys as plans of the engine, or None."""
+        collection = self._collection
+        frame = collection._frame
+        if frame is None or self._level is not None:
+            return None
+        keys = []
+        for key in self._keys:
+            series: Any = key
+            if isinstance(key, FrameCollection):
+                pass
+            elif isinstance(collection._meta, pd.DataFrame) and not callable(key) and key in collection._meta.columns:
+                series = collection[key]
+            else:
+                return None
+            own = series._frame
+            if own is None or type(series).__name__ != "Series" or not plain(series.dtype) or not frame.same_rows(own):
+                return None
+            keys.append(own)
+        names = [key._meta.name if isinstance(key, FrameCollection) else key for key in self._keys]
+        if any(name is None or not isinstance(name, str) for name in names) or len(set(names)) != len(names):
+            return None
+        return keys
 
     def _column(self, label: Any) -> Any:
         collection = self._collection
@@ -407,6 +410,18 @@ class GroupBy:
         meta = self._meta_of(Apply("head", 1, (), {}), frame, groups, "get_group")
         return self._renamed(blockwise(GetGroup(groups, key, meta), frame, meta=meta, name="get_group"))
 
+    def _extremes(self, name: str, n: int) -> Any:
+        """The rows of the largest or smallest values of each group, of one column."""
+        frame, groups = self._prepared()
+        function = Method(name, {"n": n})
+        meta = self._meta_of(function, frame, groups, name)
+        values, keys = self._column(self._values()[0]), self._native_keys()
+        if keys is not None and n > 0 and values._frame is not None and plain(values.dtype):
+            (column,) = values._frame.names
+            plan = values._frame.top(keys, [(column, name == "nsmallest")], n)
+            return self._renamed(new_collection(plan, meta))
+        return self._renamed(self._whole_groups(frame, groups, function, meta, name))
+
     def head(self, n: int = 5, split_every: Any = None, split_out: Any = None) -> Any:
         """The first rows of each group."""
         return self._ends("head", n)
@@ -485,6 +500,14 @@ class DataFrameGroupBy(GroupBy):
 
 class SeriesGroupBy(GroupBy):
     """Values of a series in groups."""
+
+    def nlargest(self, n: int = 5) -> Any:
+        """The `n` largest values of each group, under the group's key and their own labels."""
+        return self._extremes("nlargest", n)
+
+    def nsmallest(self, n: int = 5) -> Any:
+        """The `n` smallest values of each group, under the group's key and their own labels."""
+        return self._extremes("nsmallest", n)
 
     def __getitem__(self, key: Any) -> Any:
         raise KeyError(f"cannot choose {key!r} from a grouped series")

@@ -1,7 +1,8 @@
 """Joins of rows by columns or indexes.
 
-Start at `merge`. A side of one partition goes to all of the other's; indexes with known divisions are cut alike; else
-both sides are dealt out by the hash of their keys. pandas joins each pair of partitions.
+Start at `merge`. Joins by columns of plans of the engine are its own (`_native`). Elsewhere pandas joins pairs of
+partitions: a side of one partition goes to all of the other's; indexes with known divisions are cut alike; else both
+sides are dealt out by the hash of their keys.
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from raskal import memory
 from raskal.dataframe._blockwise import align_frames, blockwise
 from raskal.dataframe._emulate import emptied, infer
-from raskal.dataframe._operators import as_operand
+from raskal.dataframe._operators import as_operand, plain
 from raskal.dataframe._tasks import Calls, Slot, TaskPlan
 from raskal.dataframe.collection import FrameCollection, new_collection
 from raskal.dataframe.shuffle import HashOf, exchange
@@ -61,8 +63,8 @@ def merge(
     Returns
     -------
     DataFrame
-        Inner, left and right joins keep pandas' order of rows. Outer ones order each partition, and an inner one
-        whose `left` has a single partition follows those of `right`.
+        Inner, left and right joins keep pandas' order of rows. Outer ones are in the order of their keys if the engine
+        makes them, else each partition is. Partitions are those of the side whose order is kept.
 
     Raises
     ------
@@ -74,7 +76,7 @@ def merge(
     Notes
     -----
     Labels of the result count the rows of each partition, unless indexes were joined.
-    Source: python/raskal/dataframe/merge.py
+    ``explain()`` tells whether the engine joins, or pandas. Source: crates/raskal-frame/src/join.rs, this file.
 
     Examples
     --------
@@ -121,6 +123,10 @@ def merge(
     empty = join(left._meta, right._meta)
     if len(empty.columns) == len(meta.columns):
         meta = empty if not any(pd.api.types.is_object_dtype(one) for one in empty.dtypes) else meta
+    if npartitions is None:
+        native = _native(left, right, by, how, indicator, meta)
+        if native is not None:
+            return native
     by_index = left_index and right_index
     if left.npartitions == 1 or right.npartitions == 1:
         found = _one_sided(left, right, join, how, meta, by_index)
@@ -130,6 +136,51 @@ def merge(
         first, second = align_frames([left, right])
         return blockwise(join, first, second, meta=meta, name="merge")
     return _by_hash(left, right, by, join, how, meta, npartitions)
+
+
+def _native(left: Any, right: Any, by: tuple[_Keys, _Keys], how: str, indicator: Any, meta: Any) -> Any:
+    """The join as a plan of the engine, or None if pandas must do it."""
+    sides = (left, right)
+    frames = tuple(side._frame for side in sides)
+    if any(frame is None for frame in frames) or any(keys.index or keys.temporary for keys in by):
+        return None
+    if not all(_plain_labels(side._meta.columns) for side in sides) or not isinstance(meta, pd.DataFrame):
+        return None
+    pairs = list(zip(by[0].labels, by[1].labels, strict=True)) if len(by[0].labels) == len(by[1].labels) else []
+    if not pairs or any(key not in side.columns for pair in pairs for key, side in zip(pair, sides, strict=True)):
+        return None
+    if not all(_same_kind(left[one].dtype, right[other].dtype) for one, other in pairs):
+        return None
+    shared = {one: place for place, (one, other) in enumerate(pairs) if one == other}
+    origins = [("key", str(shared[label])) if label in shared else ("left", label) for label in left.columns]
+    if how not in ("leftsemi", "leftanti"):
+        origins += [("right", label) for label in right.columns if label not in shared]
+        origins += [("indicator", "")] if indicator else []
+    names = list(meta.columns)
+    if len(names) != len(origins) or not _plain_labels(meta.columns):
+        return None
+    columns = [(*origin, name) for origin, name in zip(origins, names, strict=True)]
+    memory.apply()  # which side is collected depends on the limit
+    keys = tuple([frame.select([label]) for label in one.labels] for frame, one in zip(frames, by, strict=True))
+    try:
+        plan = frames[0].join(frames[1], *keys, how, columns)
+    except NotImplementedError:
+        return None  # keys whose types the engine does not compare
+    return new_collection(plan, meta)
+
+
+def _plain_labels(labels: pd.Index) -> bool:
+    return labels.is_unique and all(isinstance(label, str) for label in labels)
+
+
+def _same_kind(one: Any, other: Any) -> bool:
+    """Whether keys of these dtypes are equal for the engine where they are for pandas."""
+    if isinstance(one, pd.StringDtype) and isinstance(other, pd.StringDtype):
+        return True
+    if plain(one) and plain(other):
+        kinds = {one.kind, other.kind}
+        return one == other or kinds <= {"i", "u"} or kinds == {"f"} or kinds == {"M"}
+    return bool(one == other) and isinstance(one, pd.api.extensions.ExtensionDtype) and one._is_numeric  # type: ignore[attr-defined]
 
 
 class _Keys:

@@ -12,8 +12,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from raskal import memory
+from raskal._raskal import Frame
 from raskal.dataframe._blockwise import blockwise
 from raskal.dataframe._concat import concat
+from raskal.dataframe._operators import plain
 from raskal.dataframe._tasks import TaskPlan
 from raskal.dataframe.collection import FrameCollection, new_collection
 from raskal.dataframe.shuffle import exchange
@@ -54,6 +57,8 @@ def sort_values(
     Returns
     -------
     DataFrame or Series
+        One partition if the engine sorts, which it does unless `npartitions` is given or the rows may be too many for
+        one; else ranges of values in one partition each.
 
     Raises
     ------
@@ -79,6 +84,11 @@ def sort_values(
         )
     else:
         finish = _Sorted(labels, up, na_position, ignore_index)
+    if npartitions is None and sort_function is None:
+        plan = native_sort(df, labels, up, na_position)
+        if plan is not None:
+            ordered = new_collection(plan, df._meta)
+            return ordered.reset_index(drop=True) if ignore_index else ordered
     count = npartitions or df.npartitions
     if df.npartitions == 1 and count == 1:
         return blockwise(finish, df, meta=df._meta, divisions=None, same_labels=False, name="sort_values")
@@ -86,6 +96,42 @@ def sort_values(
     bounds = quantiles(lead, count)
     args = (None if series else labels[0], up[0], na_position)
     return exchange(df, _RangeOf(), count, args=args, name="sort_values", finish=finish, inputs=(bounds._task_plan(),))
+
+
+def native_sort(
+    df: Any, labels: list[Any], ascending: list[bool], na_position: str, limit: int | None = None
+) -> Frame | None:
+    """The sorted rows as one partition of the engine, or None if pandas must sort, or all may be too much for one.
+
+    Parameters
+    ----------
+    labels : list of label
+        Columns; of a series, nothing.
+    limit : int, optional
+        Only so many of the first.
+    """
+    memory.apply()  # what fits depends on the limit
+    frame: Frame | None = df._frame
+    if frame is None or isinstance(df._meta, pd.Index) or not (frame.fits or limit is not None):
+        return None
+    if labels and not df.columns.is_unique:
+        return None
+    dtypes = [df._meta[label].dtype for label in labels] if labels else [df._meta.dtype]
+    if not all(in_order(dtype) for dtype in dtypes):
+        return None
+    names = [df._plan_name(label) for label in labels] if labels else frame.names
+    keys = [(name, bool(up)) for name, up in zip(names, ascending, strict=True)]
+    return frame.sort(keys, na_position == "first", limit)
+
+
+def in_order(dtype: Any) -> bool:
+    """Whether the engine puts values of a dtype in pandas' order."""
+    return plain(dtype) or isinstance(dtype, (pd.StringDtype, pd.DatetimeTZDtype, pd.BooleanDtype, *_NULLABLE))
+
+
+_NULLABLE = tuple(type(pd.array([1], dtype=name).dtype) for name in (
+    "Int8", "Int16", "Int32", "Int64", "UInt8", "UInt16", "UInt32", "UInt64",
+))  # fmt: skip
 
 
 class _Sorted:

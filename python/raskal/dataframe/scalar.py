@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from raskal._raskal import Frame
 from raskal.dataframe._convert import column_to_pandas
@@ -139,9 +140,27 @@ def _binary(function: Callable[[Any, Any], Any], reflected: bool) -> Callable[[A
     def method(self: Scalar, other: Any) -> Any:
         if not isinstance(other, Scalar) and np.ndim(getattr(other, "_meta", other)) > 0:
             return NotImplemented
+        native = _native_binary(self, function.__name__, other, reflected)
+        if native is not None:
+            return native
         return scalar_call(function, other, self) if reflected else scalar_call(function, self, other)
 
     return method
+
+
+def _native_binary(scalar: Scalar, name: str, other: Any, reflected: bool) -> Scalar | None:
+    """Arithmetic of a reduced column and a number by the engine, or None."""
+    frame = scalar._frame
+    number = isinstance(other, (int, float)) and not isinstance(other, bool)
+    if frame is None or not number or name not in ("add", "sub", "mul", "truediv") or scalar._value.dtype is not None:
+        return None
+    if isinstance(scalar._value.missing, bool):
+        return None
+    try:
+        # Sums and counts are never missing; of what may be, the result is, too.
+        return Scalar(frame.binary_scalar(name, pa.array([other]), reflected), np.nan)
+    except (TypeError, NotImplementedError, OverflowError):
+        return None  # not a number
 
 
 def _unary(function: Callable[[Any], Any]) -> Callable[[Any], Any]:

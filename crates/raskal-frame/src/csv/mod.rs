@@ -25,6 +25,7 @@ use crate::source::{BatchIterator, Source};
 use crate::{FrameError, Result};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use bitcode::{Decode, Encode};
+use datafusion::common::stats::Precision;
 use datafusion::error::{DataFusionError, Result as EngineResult};
 use raskal_graph::Token;
 use std::sync::Arc;
@@ -164,6 +165,9 @@ fn cut(files: &[FileInfo], block_bytes: Option<u64>) -> Vec<Block> {
     blocks
 }
 
+/// About how long a field is with its separator; for estimates of how many rows there are.
+const FIELD_BYTES: usize = 8;
+
 impl Source for CsvSource {
     fn schema(&self) -> SchemaRef {
         self.shared.schema.clone()
@@ -187,6 +191,12 @@ impl Source for CsvSource {
             [] => "no files".into(),
         };
         format!("csv {names}, {bytes} bytes, {} partitions", self.shared.blocks.len())
+    }
+
+    fn rows(&self) -> Precision<usize> {
+        let bytes: u64 = self.shared.files.iter().map(|file| file.size_bytes).sum();
+        let row_bytes = self.shared.schema.fields().len() * FIELD_BYTES;
+        Precision::Inexact(bytes as usize / row_bytes.max(1))
     }
 
     fn encode(&self) -> EngineResult<(&'static str, Vec<u8>)> {

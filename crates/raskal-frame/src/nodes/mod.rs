@@ -2,10 +2,13 @@
 //!
 //! - [`map`]: a function of the host language on every partition ([`map::Mapper`]).
 //! - [`select`]: only some partitions, in a given order.
+//! - [`number`]: the place of each row, as a column; [`gather`]: partitions one after the other.
 //!
 //! [`FramePlanner`] turns the logical nodes into those that run.
 
+pub mod gather;
 pub mod map;
+pub mod number;
 pub mod select;
 
 use async_trait::async_trait;

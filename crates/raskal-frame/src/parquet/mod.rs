@@ -8,17 +8,19 @@ mod schema;
 
 use crate::files::{self, FileInfo};
 use crate::session::{self, Scan};
-use crate::{FrameError, Result};
+use crate::{FrameError, Result, statistics};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::record_batch::RecordBatch;
 use async_trait::async_trait;
 use datafusion::catalog::Session;
-use datafusion::common::ScalarValue;
+use datafusion::common::stats::Precision;
+use datafusion::common::{ColumnStatistics, ScalarValue, Statistics};
 use datafusion::datasource::file_format::parquet::transform_schema_to_view;
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::object_store::ObjectStoreUrl;
 use datafusion::datasource::physical_plan::parquet::CachedParquetFileReaderFactory;
-use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
+use datafusion::datasource::physical_plan::parquet::metadata::DFParquetMetadata;
+use datafusion::datasource::physical_plan::{FileGroup, FileGroupPartitioner, FileScanConfigBuilder, ParquetSource};
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::datasource::table_schema::TableSchemaBuilder;
 use datafusion::datasource::{TableProvider, TableType};
@@ -27,6 +29,7 @@ use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
 use datafusion::physical_plan::ExecutionPlan;
 use object_store::path::Path;
 use parquet::arrow::RowNumber;
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 use raskal_graph::Token;
 use std::sync::Arc;
 
@@ -68,7 +71,12 @@ pub struct ParquetTable {
     position: Arc<Field>,
     pandas: Option<String>,
     index: Option<Vec<String>>,
+    /// Of `columns`, what the files' footers say.
+    statistics: Statistics,
 }
+
+/// Of so many files all footers are read at once, for their statistics; of more, the first one's stands for all.
+const FOOTERS_MAX: usize = 128;
 
 /// Name of the column that numbers the rows of a file.
 pub const POSITION: &str = "__position__";
@@ -104,6 +112,7 @@ impl ParquetTable {
         let columns = Arc::new(transform_schema_to_view(&plain));
         let position = Arc::new(Field::new(POSITION, DataType::Int64, false).with_extension_type(RowNumber));
         let (key_fields, keys) = keys_of(options.keys.as_ref(), files.len())?;
+        let whole = options.pieces.is_none();
         let pieces = match options.pieces {
             None => (0..files.len()).map(|file| vec![Piece { file, range: None }]).collect(),
             Some(pieces) => pieces,
@@ -116,7 +125,33 @@ impl ParquetTable {
         fields.push(position.clone());
         let schema = Arc::new(Schema::new(fields));
         let index = options.index;
-        Ok(ParquetTable { files, locations, pieces, keys, key_fields, schema, columns, position, pandas, index })
+        let statistics = statistics_of(&files, &columns, whole);
+        Ok(ParquetTable {
+            files,
+            locations,
+            pieces,
+            keys,
+            key_fields,
+            schema,
+            columns,
+            position,
+            pandas,
+            index,
+            statistics,
+        })
+    }
+
+    /// Whether a column is known to have no nulls.
+    pub fn never_null(&self, column: &str) -> bool {
+        let found = self.columns.index_of(column).ok().and_then(|place| self.statistics.column_statistics.get(place));
+        found.is_some_and(|one| one.null_count.get_value() == Some(&0))
+    }
+
+    /// What is known of so many columns; only of those of the files anything is.
+    fn all_statistics(&self, columns: usize) -> Statistics {
+        let mut statistics = self.statistics.clone();
+        statistics.column_statistics.resize(columns, ColumnStatistics::new_unknown());
+        statistics
     }
 
     /// pandas' notes about the table, JSON.
@@ -162,6 +197,13 @@ impl ParquetTable {
         let per_group = match scan {
             Scan::Addressed => 1,
             Scan::Free => self.pieces.len().div_ceil(cores.max(1)),
+            Scan::Ordered => {
+                let all = FileGroup::new(self.pieces.iter().flatten().map(file).collect());
+                let partitioner = FileGroupPartitioner::new()
+                    .with_target_partitions(cores * 2)
+                    .with_repartition_file_min_size(RANGE_BYTES_MIN);
+                return partitioner.repartition_file_groups(&[all.clone()]).unwrap_or_else(|| vec![all]);
+            }
         };
         let group = |pieces: &[Vec<Piece>]| FileGroup::new(pieces.iter().flatten().map(file).collect());
         self.pieces.chunks(per_group.max(1)).map(group).collect()
@@ -180,6 +222,33 @@ fn keys_of(keys: Option<&RecordBatch>, files: usize) -> Result<(Vec<Arc<Field>>,
     };
     let rows = (0..files).map(row).collect::<EngineResult<_>>()?;
     Ok((keys.schema().fields().to_vec(), rows))
+}
+
+/// Tables below this size are read by one stream where the order counts.
+const RANGE_BYTES_MIN: usize = 4 << 20;
+
+/// What footers say about all rows. Only exact if `whole`: all row groups of all files are read.
+fn statistics_of(files: &[FileInfo], columns: &SchemaRef, whole: bool) -> Statistics {
+    let read = |file: &FileInfo| {
+        let opened = std::fs::File::open(&file.path).ok()?;
+        ArrowReaderMetadata::load(&opened, ArrowReaderOptions::new()).ok()
+    };
+    if files.len() <= FOOTERS_MAX {
+        let own =
+            |file: &FileInfo| DFParquetMetadata::statistics_from_parquet_metadata(read(file)?.metadata(), columns).ok();
+        let each: Option<Vec<Statistics>> = files.iter().map(own).collect();
+        if let Some(all) = each.and_then(|each| Statistics::try_merge_iter(&each, columns).ok()) {
+            return if whole { all } else { all.to_inexact() };
+        }
+    }
+    let total: u64 = files.iter().map(|file| file.size_bytes).sum();
+    let first =
+        files.first().and_then(|file| Some((read(file)?.metadata().file_metadata().num_rows(), file.size_bytes)));
+    let rows = match first {
+        Some((rows, bytes)) => Precision::Inexact((rows as f64 * total as f64 / bytes.max(1) as f64) as usize),
+        None => Precision::Absent,
+    };
+    statistics::of_rows(rows, columns)
 }
 
 /// The index levels in pandas' notes: their columns, and their names for users.
@@ -224,13 +293,19 @@ impl TableProvider for ParquetTable {
         let source = ParquetSource::new(table.build())
             .with_table_parquet_options(options)
             .with_parquet_file_reader_factory(Arc::new(CachedParquetFileReaderFactory::new(store, cache)));
+        let statistics = self.all_statistics(columns + usize::from(needs_position));
         let config = FileScanConfigBuilder::new(url, Arc::new(source))
+            .with_statistics(statistics)
             .with_file_groups(self.groups(scan, state.config().target_partitions()))
             .with_projection_indices(projection.cloned())?
             .with_limit(limit)
-            .with_preserve_order(scan == Scan::Addressed)
+            .with_preserve_order(scan != Scan::Free)
             .build();
         Ok(DataSourceExec::from_data_source(config))
+    }
+
+    fn statistics(&self) -> Option<Statistics> {
+        Some(self.all_statistics(self.schema.fields().len()))
     }
 
     fn supports_filters_pushdown(&self, filters: &[&Expr]) -> EngineResult<Vec<TableProviderFilterPushDown>> {

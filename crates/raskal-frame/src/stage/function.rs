@@ -81,7 +81,7 @@ impl StageFunction {
     }
 
     fn context(&self) -> Result<TaskContext> {
-        static BASE: LazyLock<SessionContext> = LazyLock::new(|| session::context(Scan::Addressed));
+        static BASE: LazyLock<SessionContext> = LazyLock::new(|| session::context(Scan::Addressed, false));
         let base = BASE.task_ctx();
         let mut config = SessionConfig::new();
         for (key, value) in &self.settings {

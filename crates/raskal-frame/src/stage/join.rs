@@ -5,7 +5,6 @@
 //! - [`spilling`]: a hash join keeps its build side in memory. Where that is known to be too large, a sort-merge join,
 //!   which spills, takes its place. An order that the join kept is made anew.
 
-use crate::stage::lower::StageOptions;
 use arrow::compute::SortOptions;
 use arrow::datatypes::Schema;
 use datafusion::common::tree_node::{Transformed, TreeNode};
@@ -46,19 +45,21 @@ pub fn whole_probe_side(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn Executio
 /// A hash join as it is, or a sort-merge join in its place if its build side is known to be too large for memory.
 ///
 /// A hash join keeps the order of its probe side, and steps above may rely on it. A sort-merge join does not, and
-/// Ballista may swap the sides or deal out the probe side: where there is an order, a sort makes it anew.
+/// Ballista may swap the sides or deal out the probe side (`moved`): where there is an order, a sort makes it anew.
 ///
 /// # Errors
 /// If the new join refuses its inputs.
-pub fn spilling(plan: Arc<dyn ExecutionPlan>, options: &StageOptions) -> Result<Arc<dyn ExecutionPlan>> {
+pub fn spilling(plan: Arc<dyn ExecutionPlan>, bytes_max: usize, moved: bool) -> Result<Arc<dyn ExecutionPlan>> {
     let Some(join) = plan.downcast_ref::<HashJoinExec>() else { return Ok(plan) };
     let too_large = *join.partition_mode() == PartitionMode::Partitioned
         && !join.null_aware
-        && build_bytes(join).is_some_and(|bytes| bytes > options.hash_join_bytes_max);
+        && build_bytes(join).is_some_and(|bytes| bytes > bytes_max);
     let joined = if too_large { sort_merge(join)? } else { plan.clone() };
     Ok(match plan.output_ordering() {
-        Some(ordering) => Arc::new(SortExec::new(ordering.clone(), joined).with_preserve_partitioning(true)),
-        None => joined,
+        Some(ordering) if moved || too_large => {
+            Arc::new(SortExec::new(ordering.clone(), joined).with_preserve_partitioning(true))
+        }
+        _ => joined,
     })
 }
 

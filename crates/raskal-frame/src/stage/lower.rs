@@ -67,11 +67,10 @@ pub fn lower_frame(
     inputs: &TaskInputs,
     builder: &mut ProgramBuilder,
 ) -> Result<LayerId, Failure> {
-    let plan = frame.plan()?;
-    let context = session::context_with(configure(session::config(run::scan_for(&plan), partitions)));
-    let options = StageOptions::new(context.copied_config().options().as_ref().clone());
-    let plan =
-        run::block_on(&run::Queries::default(), async move { Ok(context.state().create_physical_plan(&plan).await?) })?;
+    let planned =
+        run::plan_under(&frame.plan()?, false, move |scan, joins| configure(session::config(scan, joins, partitions)))?;
+    let options = StageOptions::new(planned.context.copied_config().options().as_ref().clone());
+    let plan = planned.steps;
     let schema = plan.schema();
     let layer = lower(plan, &options, inputs, builder)?;
     let got = builder.graph().layer(layer).len() as u32;

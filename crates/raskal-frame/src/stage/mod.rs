@@ -31,6 +31,7 @@ pub mod scan;
 
 pub use lower::{StageOptions, lower, lower_frame};
 
+use crate::session::FrameOptions;
 use datafusion::prelude::SessionConfig;
 use raskal_runtime::FunctionRegistry;
 
@@ -48,6 +49,9 @@ pub fn register(registry: &mut FunctionRegistry) {
 /// - No round-robin exchanges: they move every row to gain nothing, tasks are balanced by the scheduler.
 pub fn configure(config: SessionConfig) -> SessionConfig {
     let mut config = config.with_round_robin_repartition(false);
+    if let Some(options) = config.options_mut().extensions.get_mut::<FrameOptions>() {
+        options.staged = true;
+    }
     let optimizer = &mut config.options_mut().optimizer;
     optimizer.enable_dynamic_filter_pushdown = false;
     optimizer.enable_topk_dynamic_filter_pushdown = false;

@@ -65,7 +65,7 @@ pub fn prepare(
         let node = mapped(node, layers)?;
         let node = ordered_exchange(node)?;
         let node = join::whole_probe_side(node)?;
-        Ok(Transformed::yes(join::spilling(node, options)?))
+        Ok(Transformed::yes(join::spilling(node, options.hash_join_bytes_max, true)?))
     })?;
     Ok(prepared.data)
 }

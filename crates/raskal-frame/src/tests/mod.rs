@@ -2,6 +2,7 @@
 
 mod csv;
 mod groups;
+mod joins;
 mod plans;
 
 use crate::{CsvOptions, Frame};

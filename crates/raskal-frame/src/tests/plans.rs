@@ -100,7 +100,7 @@ fn a_plan_with_every_node_of_this_crate_survives_the_wire() {
     let frame = more_than_one(&frame).select(&["n"]).unwrap();
     let mapped = frame.map_partitions(Arc::new(Reverse), frame.schema().unwrap(), &[None], false).unwrap();
     let chosen = mapped.select_partitions(&[1, 0]).unwrap();
-    let (plan, context) = run::physical(&chosen.plan().unwrap()).unwrap();
+    let run::Planned { steps: plan, context, .. } = run::physical(&chosen.plan().unwrap(), false).unwrap();
     let bytes = physical_plan_to_bytes_with_extension_codec(plan, &FrameCodec).unwrap();
     let plan: Arc<dyn ExecutionPlan> =
         physical_plan_from_bytes_with_extension_codec(&bytes, &context.task_ctx(), &FrameCodec).unwrap();
@@ -119,7 +119,7 @@ fn memory_and_columns_functions_survive_the_wire() {
     let frame = Frame::from_partitions(rows.schema, memory, &[None], raskal_graph::Token::of(["wire"])).unwrap();
     let n = frame.column("n").unwrap().value.clone();
     let doubled = frame.assign_value("n", crate::udf::map_columns(Arc::new(Double), DataType::Int64, vec![n]));
-    let (plan, context) = run::physical(&doubled.plan().unwrap()).unwrap();
+    let run::Planned { steps: plan, context, .. } = run::physical(&doubled.plan().unwrap(), false).unwrap();
     let bytes = physical_plan_to_bytes_with_extension_codec(plan, &FrameCodec).unwrap();
     let plan = physical_plan_from_bytes_with_extension_codec(&bytes, &context.task_ctx(), &FrameCodec).unwrap();
     let schema = plan.schema();

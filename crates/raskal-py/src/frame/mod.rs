@@ -19,6 +19,8 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(read::frame_from_table, module)?)?;
     module.add_function(wrap_pyfunction!(read::frame_from_persisted, module)?)?;
     module.add_function(wrap_pyfunction!(read::frame_from_tasks, module)?)?;
+    module.add_function(wrap_pyfunction!(table::frame_concat, module)?)?;
+    module.add_function(wrap_pyfunction!(table::frame_sql, module)?)?;
     mapper::register();
     Ok(())
 }

@@ -6,10 +6,11 @@ use super::read::TaskOwner;
 use crate::error::to_exception;
 use crate::program::ProgramBuilder;
 use pyo3::prelude::*;
+use raskal_frame::call::Argument;
 use raskal_frame::expression::{self, Binary, Unary};
 use raskal_frame::expression::{ScalarValue, literal};
 use raskal_frame::tasks::TaskInputs;
-use raskal_frame::{Aggregate, FrameError, GroupOptions, Reduction, lower, stage, udf};
+use raskal_frame::{Aggregate, FrameError, GroupOptions, How, Origin, Reduction, lower, stage, udf};
 use raskal_runtime::Failure;
 use std::sync::Arc;
 
@@ -47,6 +48,14 @@ fn scalar(value: &Bound<'_, PyAny>) -> PyResult<ScalarValue> {
     let error =
         |error: raskal_frame::expression::ScalarError| pyo3::exceptions::PyTypeError::new_err(error.to_string());
     ScalarValue::try_from_array(&array(value)?, 0).map_err(error)
+}
+
+/// All values of a pyarrow array.
+fn scalars(values: &Bound<'_, PyAny>) -> PyResult<Vec<ScalarValue>> {
+    let values = array(values)?;
+    let error =
+        |error: raskal_frame::expression::ScalarError| pyo3::exceptions::PyTypeError::new_err(error.to_string());
+    (0..values.len()).map(|at| ScalarValue::try_from_array(&values, at).map_err(error)).collect()
 }
 
 #[pymethods]
@@ -251,9 +260,85 @@ impl Frame {
         self.make(py, raskal_frame::Frame::index_column)
     }
 
-    /// The plans as text.
-    fn explain(&self, py: Python<'_>) -> PyResult<String> {
-        py.detach(|| self.inner.explain()).map_err(|error| raise(py, error))
+    /// Rows whose keys agree with those of `right`; `columns` are `(origin, name, result)`, where `origin` is `left`,
+    /// `right`, `key` (its name is the key's number) or `indicator`.
+    fn join(
+        &self,
+        py: Python<'_>,
+        right: &Frame,
+        left_on: Vec<PyRef<'_, Frame>>,
+        right_on: Vec<PyRef<'_, Frame>>,
+        how: &str,
+        columns: Vec<(String, String, String)>,
+    ) -> PyResult<Frame> {
+        let inner = |frames: &[PyRef<'_, Frame>]| frames.iter().map(|frame| frame.inner.clone()).collect::<Vec<_>>();
+        let (left_on, right_on) = (inner(&left_on), inner(&right_on));
+        self.make(py, |frame| {
+            let columns = columns.into_iter().map(|(from, name, result)| Ok((origin(&from, name)?, result)));
+            let columns = columns.collect::<raskal_frame::Result<Vec<_>>>()?;
+            frame.join(&right.inner, &left_on, &right_on, How::from_name(how)?, &columns)
+        })
+    }
+
+    /// These columns as the index.
+    fn set_index(&self, py: Python<'_>, names: Vec<String>, drop: bool) -> PyResult<Frame> {
+        self.make(py, |frame| frame.set_index(&names, drop))
+    }
+
+    /// Whether its rows are known to be few enough for one partition.
+    #[getter]
+    fn fits(&self) -> bool {
+        self.inner.fits()
+    }
+
+    /// Rows in the order of `(column, ascending)`.
+    fn sort(
+        &self,
+        py: Python<'_>,
+        keys: Vec<(String, bool)>,
+        missing_first: bool,
+        limit: Option<usize>,
+    ) -> PyResult<Frame> {
+        self.make(py, |frame| frame.sort(&keys, missing_first, limit))
+    }
+
+    /// The first or last of the rows that agree in these columns.
+    fn distinct(&self, py: Python<'_>, by: Vec<String>, last: bool) -> PyResult<Frame> {
+        self.make(py, |frame| frame.distinct(&by, last))
+    }
+
+    /// The first `count` rows, in the order of `by`, of the groups that agree in the only columns of `keys`.
+    fn top(&self, py: Python<'_>, keys: Vec<PyRef<'_, Frame>>, by: Vec<(String, bool)>, count: u64) -> PyResult<Frame> {
+        let keys: Vec<_> = keys.iter().map(|key| key.inner.clone()).collect();
+        self.make(py, |frame| frame.top(&keys.iter().collect::<Vec<_>>(), &by, count))
+    }
+
+    /// A function of the engine by name, of frames of one column each and of all values of pyarrow arrays.
+    #[pyo3(signature = (function, arguments, dtype, name))]
+    fn call(
+        &self,
+        py: Python<'_>,
+        function: &str,
+        arguments: Vec<Bound<'_, PyAny>>,
+        dtype: Option<Bound<'_, PyAny>>,
+        name: &str,
+    ) -> PyResult<Frame> {
+        let dtype = dtype.as_ref().map(super::arrow::dtype).transpose()?;
+        let mut all = Vec::new();
+        for argument in &arguments {
+            match argument.cast::<Frame>() {
+                Ok(frame) => all.push(Argument::Column(frame.get().inner.clone())),
+                Err(_) => all.extend(scalars(argument)?.into_iter().map(|value| Argument::Value(literal(value)))),
+            }
+        }
+        self.make(py, |frame| frame.call(function, &all, dtype, name))
+    }
+
+    /// The plans as text; with `analyze`, the plan is run, and each step tells what it did.
+    #[pyo3(signature = (analyze=false))]
+    fn explain(&self, py: Python<'_>, analyze: bool) -> PyResult<String> {
+        let told = py.detach(|| if analyze { self.inner.analyze() } else { self.inner.explain() });
+        told.map_err(|error| raise(py, error))
     }
 
     /// Adds the frame to a program, one task per partition; returns their numbers. For a cluster, and where it reads
@@ -277,6 +362,32 @@ impl Frame {
             Ok(builder.graph().tasks(layer).collect())
         })
     }
+}
+
+/// Where a column of a join comes from.
+fn origin(from: &str, name: String) -> raskal_frame::Result<Origin> {
+    let unknown = || FrameError::Value(format!("a column of a join comes from '{from}'"));
+    Ok(match from {
+        "left" => Origin::Left(name),
+        "right" => Origin::Right(name),
+        "key" => Origin::Key(name.parse().map_err(|_| unknown())?),
+        "indicator" => Origin::Indicator,
+        _ => return Err(unknown()),
+    })
+}
+
+/// The rows of these frames, one frame after the other.
+#[pyfunction]
+pub(super) fn frame_concat(py: Python<'_>, frames: Vec<PyRef<'_, Frame>>) -> PyResult<Frame> {
+    let frames: Vec<_> = frames.iter().map(|frame| frame.inner.clone()).collect();
+    py.detach(|| raskal_frame::Frame::concat(&frames)).map(Frame::new).map_err(|error| raise(py, error))
+}
+
+/// What an SQL query over named frames gives.
+#[pyfunction]
+pub(super) fn frame_sql(py: Python<'_>, text: &str, tables: Vec<(String, PyRef<'_, Frame>)>) -> PyResult<Frame> {
+    let tables: Vec<_> = tables.iter().map(|(name, frame)| (name.clone(), frame.inner.clone())).collect();
+    py.detach(|| raskal_frame::sql::query(text, &tables)).map(Frame::new).map_err(|error| raise(py, error))
 }
 
 fn reductions(aggregates: Vec<(String, String, String)>) -> raskal_frame::Result<Vec<Aggregate>> {
