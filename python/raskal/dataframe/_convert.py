@@ -37,6 +37,8 @@ def column_to_pandas(column: pa.ChunkedArray, dtype: Any) -> Any:
     """A column as pandas values of about this dtype: whole numbers with gaps become floats, as pandas would have it."""
     if pa.types.is_string_view(column.type) or pa.types.is_string(column.type):
         column = column.cast(pa.large_string())
+    if pa.types.is_dictionary(column.type) and column.num_chunks:
+        column = _once_each(column)
     if isinstance(dtype, pd.CategoricalDtype) and (dtype.categories is None or len(dtype.categories) == 0):
         return column.to_pandas().astype("category").array  # categories that only the data tell
     if isinstance(dtype, pd.api.extensions.ExtensionDtype) and hasattr(dtype, "__from_arrow__"):
@@ -45,9 +47,21 @@ def column_to_pandas(column: pa.ChunkedArray, dtype: Any) -> Any:
         except (TypeError, ValueError, NotImplementedError, pa.ArrowException):
             pass  # a dtype that does not read this Arrow type: cast below
     series = column.to_pandas()
+    if pa.types.is_boolean(column.type) and column.null_count:
+        return series.fillna(np.nan).array  # truth values with gaps: objects, as pandas has them
     if series.dtype == dtype or (column.null_count and not _holds_gaps(dtype)):
         return series.array
     return series.astype(dtype).array
+
+
+def _once_each(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """A column of categories of which each is there once: steps that put rows of several partitions together may leave
+    them several times.
+    """
+    if all(len(chunk.dictionary) == len(chunk.dictionary.unique()) for chunk in column.chunks):
+        return column
+    whole = column.cast(column.type.value_type).dictionary_encode()
+    return whole.cast(pa.dictionary(whole.type.index_type, whole.type.value_type, column.type.ordered))
 
 
 def _holds_gaps(dtype: Any) -> bool:
