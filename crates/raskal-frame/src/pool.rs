@@ -19,6 +19,9 @@ const LEAST: f64 = 0.1;
 /// Steps that can spill may take this part; the rest is for merging what they wrote, which can't.
 const SPILLABLE: f64 = 0.7;
 
+/// So small a part of all is given to a step that can't spill in any case: merges need a few batches to go on.
+const UNSPILLABLE_PART: usize = 32;
+
 /// A memory pool within a [`Budget`].
 pub struct BudgetPool {
     budget: Arc<Budget>,
@@ -66,7 +69,9 @@ impl State {
         let held = self.spillers.get(&consumer.id()).copied();
         let sharing = self.spillers.len() + usize::from(held.is_none());
         let shared = (size as f64 * SPILLABLE) as usize;
-        (shared.saturating_sub(self.unspillable) / sharing.max(1)).saturating_sub(held.unwrap_or(0))
+        // A step that gets nothing at all can't even begin to spill: a little more than there is does less harm.
+        let share = usize::max(shared.saturating_sub(self.unspillable), size / 4) / sharing.max(1);
+        share.saturating_sub(held.unwrap_or(0))
     }
 }
 
@@ -126,7 +131,10 @@ impl MemoryPool for BudgetPool {
         let (size, consumer) = (self.size(&state), reservation.consumer());
         let available = match consumer.can_spill() {
             true => state.left_to_spiller(consumer, size),
-            false => size.saturating_sub(state.reserved()),
+            false => {
+                let little = (size / UNSPILLABLE_PART).saturating_sub(reservation.size());
+                usize::max(size.saturating_sub(state.reserved()), little)
+            }
         };
         if additional > available {
             return self.refused(reservation, additional, available);
