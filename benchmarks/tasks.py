@@ -13,6 +13,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
+from functools import lru_cache
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -81,6 +82,7 @@ def random(delayed: Callable[..., Any], n: int) -> list[Any]:
     return [total(made[-100:])]
 
 
+@lru_cache
 def drawn(n: int) -> list[tuple[int, int]]:
     """Return, for each task of the random graph, which two of those before it takes; the same numbers each time."""
     choose = Random(SEED)

@@ -14,6 +14,9 @@ use std::sync::Arc;
 const COUNTED_BYTES: u64 = 256;
 /// Values from this size on are worth a file.
 const SPILLED_BYTES: u64 = 4096;
+/// Together with what is too much goes this part of the limit: ranking all values for each that leaves would take time
+/// that grows as the square of their number.
+const MORE: u64 = 16;
 
 type Map<V> = HashMap<TaskId, V, foldhash::fast::FixedState>;
 
@@ -97,6 +100,7 @@ impl Memory {
         if excess == 0 {
             return Vec::new();
         }
+        let wanted = excess + self.budget.limit_bytes() / MORE;
         let movable = self.counted.iter().filter(|(_, counted)| !counted.leaving && !counted.stays);
         // Without a further use it is a result: nobody asks for it before the end.
         let ranked = movable.map(|(&task, counted)| {
@@ -108,7 +112,8 @@ impl Memory {
         let mut chosen = Vec::new();
         let mut bytes = 0;
         for (.., task, size_bytes) in ranked {
-            if bytes >= excess {
+            // Of the rest only what fits: a value as large as the limit does not follow a small one.
+            if bytes >= excess && bytes + size_bytes > wanted {
                 break;
             }
             let Some(value) = value(task) else { continue };
