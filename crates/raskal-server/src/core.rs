@@ -349,10 +349,12 @@ impl Core {
 
     /// A client wants nothing any more.
     pub(crate) fn client_lost(&mut self, client: ClientId) {
-        self.tables.clients.remove(&client);
+        let present = self.tables.clients.remove(&client).is_some();
         self.note_record(Record::Gone { client });
         self.step(Event::ClientLost { client });
-        self.end_sharing(client);
+        if present {
+            self.end_sharing(client);
+        }
     }
 
     /// Hands what was noted to the operating system, before anybody is told.

@@ -178,6 +178,8 @@ impl Core {
         let Some(gone) = self.tables.clients.remove(&client) else { return };
         tracing::info!(%client, name = gone.name, "a client's connection broke");
         self.connections.remove(&gone.connection);
+        // What it leased others wait for: that ends at once, results are kept.
+        self.end_sharing(client);
         self.away.insert(client, Away::new(gone.session, gone.name, gone.graphs));
     }
 
