@@ -35,6 +35,7 @@ Environment:
   RASKAL_LOG             what the scheduler logs: error, warn, info (default), debug, trace";
 
 #[derive(Debug, clap::Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "there is one, for as long as the command line is read")]
 pub(crate) enum Subcommand {
     Scheduler(SchedulerOptions),
     Worker(WorkerOptions),

@@ -210,8 +210,11 @@ impl ParquetTable {
     }
 }
 
+/// One value for each column that folders' names give.
+type Keys = Vec<ScalarValue>;
+
 /// The columns that folders' names give, and their values for each file.
-fn keys_of(keys: Option<&RecordBatch>, files: usize) -> Result<(Vec<Arc<Field>>, Vec<Vec<ScalarValue>>)> {
+fn keys_of(keys: Option<&RecordBatch>, files: usize) -> Result<(Vec<Arc<Field>>, Vec<Keys>)> {
     let Some(keys) = keys else { return Ok((Vec::new(), Vec::new())) };
     if keys.num_rows() != files {
         return Err(FrameError::Value(format!("{} rows of keys for {files} files", keys.num_rows())));
