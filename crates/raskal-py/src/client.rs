@@ -20,6 +20,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// Key and size in bytes of each value that a worker holds.
+type Held = Vec<(String, u64)>;
+
 /// A connection to a cluster.
 #[pyclass(module = "raskal._raskal", frozen)]
 pub(crate) struct Client {
@@ -306,7 +309,7 @@ impl Client {
     }
 
     /// Key and size of the values that each worker holds, by its number.
-    fn has_what(&self, py: Python<'_>) -> PyResult<Vec<(u32, Vec<(String, u64)>)>> {
+    fn has_what(&self, py: Python<'_>) -> PyResult<Vec<(u32, Held)>> {
         let inner = self.inner()?;
         let held = py
             .detach(|| {

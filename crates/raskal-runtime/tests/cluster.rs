@@ -230,7 +230,10 @@ fn released_results_leave_nothing_on_the_workers() {
     let client = cluster.client(1);
     let handles = client.submit(program("a", 4, 30_000, None)).unwrap();
     first(&client, &handles);
-    let held = |client: &Client| client.has_what(&mut || Ok(())).unwrap()[0].1.clone();
+    let held = |client: &Client| -> Vec<String> {
+        let holdings = client.has_what(&mut || Ok(())).unwrap().swap_remove(0).1;
+        holdings.into_iter().map(|holding| holding.key).collect()
+    };
     assert_eq!(held(&client), ["sum-a"]);
     drop(handles);
     let mut left = held(&client);

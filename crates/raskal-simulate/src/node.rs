@@ -151,14 +151,11 @@ impl Node {
     pub(crate) fn fetched(&mut self, value: TaskId, got: Option<u64>, out: &mut Vec<Deed>) {
         let Some(holder) = self.fetching.remove(&value) else { return };
         let ordered = self.ordered.remove(&value);
-        match got {
-            Some(content) => {
-                if self.values.insert(value, content).is_none() || ordered {
-                    out.push(Deed::Report(Event::Copied { worker: self.id, task: value }));
-                }
-            }
-            None if ordered => out.push(Deed::Report(Event::CopyFailed { worker: self.id, task: value })),
-            None => {}
+        let new = got.is_some_and(|content| self.values.insert(value, content).is_none());
+        if got.is_some() && (new || ordered) {
+            out.push(Deed::Report(Event::Copied { worker: self.id, task: value }));
+        } else if got.is_none() && ordered {
+            out.push(Deed::Report(Event::CopyFailed { worker: self.id, task: value }));
         }
         let waiting: Vec<TaskId> = self
             .jobs

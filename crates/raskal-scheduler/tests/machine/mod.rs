@@ -9,11 +9,11 @@ use std::sync::Arc;
 
 /// A scheduler whose invariants are looked at after every step.
 #[derive(Default)]
-pub struct Machine(pub Scheduler);
+pub(crate) struct Machine(pub(crate) Scheduler);
 
 impl Machine {
     /// Takes in one event, and looks at the invariants.
-    pub fn step(&mut self, event: Event) -> Vec<Instruction> {
+    pub(crate) fn step(&mut self, event: Event) -> Vec<Instruction> {
         let mut out = Vec::new();
         self.0.step(event, &mut out);
         self.0.validate();
@@ -21,22 +21,22 @@ impl Machine {
     }
 
     /// A worker joins.
-    pub fn join(&mut self, worker: u32, slots: Slots) -> Vec<Instruction> {
+    pub(crate) fn join(&mut self, worker: u32, slots: Slots) -> Vec<Instruction> {
         self.join_as(worker, slots, Traits::default())
     }
 
     /// A worker of these traits joins.
-    pub fn join_as(&mut self, worker: u32, slots: Slots, traits: Traits) -> Vec<Instruction> {
+    pub(crate) fn join_as(&mut self, worker: u32, slots: Slots, traits: Traits) -> Vec<Instruction> {
         self.step(Event::WorkerJoined { worker: WorkerId(worker), slots, traits })
     }
 
     /// A worker is lost.
-    pub fn lose(&mut self, worker: u32) -> Vec<Instruction> {
+    pub(crate) fn lose(&mut self, worker: u32) -> Vec<Instruction> {
         self.step(Event::WorkerLost { worker: WorkerId(worker) })
     }
 
     /// A client submits a graph.
-    pub fn submit(
+    pub(crate) fn submit(
         &mut self,
         graph: u32,
         layers: Graph,
@@ -48,29 +48,29 @@ impl Machine {
     }
 
     /// A worker finishes a task.
-    pub fn finish(&mut self, worker: u32, task: TaskId, attempt: u32) -> Vec<Instruction> {
+    pub(crate) fn finish(&mut self, worker: u32, task: TaskId, attempt: u32) -> Vec<Instruction> {
         let (worker, attempt) = (WorkerId(worker), Attempt(attempt));
         self.step(Event::Finished { worker, task, attempt, size_bytes: 1_000, duration_us: 10_000 })
     }
 
     /// A task raises.
-    pub fn fail(&mut self, worker: u32, task: TaskId, attempt: u32) -> Vec<Instruction> {
+    pub(crate) fn fail(&mut self, worker: u32, task: TaskId, attempt: u32) -> Vec<Instruction> {
         self.step(Event::Failed { worker: WorkerId(worker), task, attempt: Attempt(attempt), died: false })
     }
 
     /// A result is not wanted any more.
-    pub fn release(&mut self, task: TaskId) -> Vec<Instruction> {
+    pub(crate) fn release(&mut self, task: TaskId) -> Vec<Instruction> {
         self.step(Event::Release { tasks: vec![task] })
     }
 }
 
 /// A task.
-pub fn task(graph: u32, index: u32) -> TaskId {
+pub(crate) fn task(graph: u32, index: u32) -> TaskId {
     TaskId { graph: GraphId(graph), index }
 }
 
 /// A graph drawn by hand: for each task, which it takes.
-pub fn drawn(rows: &[&[u32]]) -> Graph {
+pub(crate) fn drawn(rows: &[&[u32]]) -> Graph {
     let mut graph = Graph::new();
     let layer = Layer::new("hand", vec![rows.len() as u32]);
     graph.add_explicit(layer, Csr::from_rows(rows.iter().copied())).unwrap();
@@ -78,6 +78,6 @@ pub fn drawn(rows: &[&[u32]]) -> Graph {
 }
 
 /// That a worker is told to run a task.
-pub fn run(worker: u32, task: TaskId, attempt: u32) -> Instruction {
+pub(crate) fn run(worker: u32, task: TaskId, attempt: u32) -> Instruction {
     Instruction::Run { worker: WorkerId(worker), task, attempt: Attempt(attempt) }
 }
