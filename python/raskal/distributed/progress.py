@@ -62,10 +62,11 @@ def progress(
 
     Examples
     --------
+    >>> import io
     >>> from raskal.distributed import Client, progress
     >>> with Client(n_workers=1, threads_per_worker=1) as client:
     ...     squares = client.map(lambda n: n * n, range(10))
-    ...     progress(squares)  # a bar on a terminal
+    ...     progress(squares, out=io.StringIO())  # without `out`, a bar on the terminal
     ...     sum(client.gather(squares))
     285
     """
