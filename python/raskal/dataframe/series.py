@@ -14,12 +14,12 @@ import pandas as pd
 from raskal._raskal import Frame
 from raskal.dataframe import _methods, _operators
 from raskal.dataframe._blockwise import blockwise
-from raskal.dataframe._convert import series_name
+from raskal.dataframe._convert import plan_names, series_name
 from raskal.dataframe._emulate import NO_DEFAULT, UNKNOWN_CATEGORIES
 from raskal.dataframe._methods import MethodCall, rowwise
 from raskal.dataframe._ordered import OrderedMethods
 from raskal.dataframe._statistics import Statistics
-from raskal.dataframe.collection import FrameCollection
+from raskal.dataframe.collection import FrameCollection, new_collection
 from raskal.dataframe.reductions import HOST_REDUCTIONS, reduction_method
 
 
@@ -234,6 +234,14 @@ class Series(OrderedMethods, Statistics, FrameCollection):
 
     def reset_index(self, drop: bool = False) -> Any:
         """The index as a column, and rows numbered anew in each partition."""
+        frame = self._frame
+        if frame is not None and type(self) is Series:
+            meta = self._meta.reset_index(drop=drop)
+            names = plan_names(meta.columns) if isinstance(meta, pd.DataFrame) else frame.names
+            try:
+                return new_collection(frame.reset_index(drop).rename(names), meta)
+            except ValueError:
+                pass  # names that only pandas tells apart
         return blockwise(MethodCall("reset_index"), self, drop=drop, divisions=None, same_labels=False)
 
     def rename_axis(
