@@ -124,7 +124,7 @@ def test_the_task_stream_zooms_and_comes_back_to_the_present(page: Any, start: A
 
 def test_hostile_names_are_text_on_every_page(page: Any, start: Any) -> None:
     url = start("--hostile").url
-    for name in PAGES:
+    for name in PAGES[:-1]:  # a task that is not known is a 404, which the console tells
         go(page, url, name)
     go(page, url, "profile")
     page.until(lambda: "window.hacked = 4" in page.text(".flame"), "the hostile function is shown")
