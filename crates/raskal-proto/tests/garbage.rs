@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use raskal_graph::{Graph, Layer};
 use raskal_proto::client::Submit;
 use raskal_proto::worker::Inventory;
-use raskal_proto::{DataRequest, FromClient, FromExecutor, FromWorker, ToClient, ToExecutor, ToWorker};
+use raskal_proto::{DataRequest, FromClient, FromExecutor, FromWorker, Ran, ToClient, ToExecutor, ToWorker};
 use raskal_types::{Attempt, GraphId, TaskId, WorkerId};
 
 /// Reads bytes as every kind of message that comes from outside.
@@ -39,8 +39,13 @@ fn real() -> Vec<Vec<u8>> {
         imports: vec![(0, task)],
         wanted: vec![1, 2],
     };
-    let finished =
-        FromWorker::Finished { task, attempt: Attempt(1), size_bytes: 28, duration_us: 3, inline: Some(vec![1, 2, 3]) };
+    let finished = FromWorker::Finished {
+        task,
+        attempt: Attempt(1),
+        size_bytes: 28,
+        ran: Ran::default(),
+        inline: Some(vec![1, 2, 3]),
+    };
     let inventory = Inventory {
         info: Default::default(),
         before: WorkerId(1),

@@ -198,11 +198,11 @@ impl ParquetTable {
             Scan::Addressed => 1,
             Scan::Free => self.pieces.len().div_ceil(cores.max(1)),
             Scan::Ordered => {
-                let all = FileGroup::new(self.pieces.iter().flatten().map(file).collect());
+                let whole = [FileGroup::new(self.pieces.iter().flatten().map(file).collect())];
                 let partitioner = FileGroupPartitioner::new()
                     .with_target_partitions(cores * 2)
                     .with_repartition_file_min_size(RANGE_BYTES_MIN);
-                return partitioner.repartition_file_groups(&[all.clone()]).unwrap_or_else(|| vec![all]);
+                return partitioner.repartition_file_groups(&whole).unwrap_or_else(|| whole.into());
             }
         };
         let group = |pieces: &[Vec<Piece>]| FileGroup::new(pieces.iter().flatten().map(file).collect());

@@ -13,7 +13,7 @@ fn table(name: &str, keys: &[i64], parts: usize) -> Frame {
     let numbers: ArrayRef = Arc::new(Int64Array::from_iter_values(0..keys.len() as i64));
     let keys: ArrayRef = Arc::new(Int64Array::from(keys.to_vec()));
     let batch = RecordBatch::try_from_iter([("key", keys), (name, numbers)]).unwrap();
-    let partitions = cut(&[batch.clone()], parts);
+    let partitions = cut(std::slice::from_ref(&batch), parts);
     Frame::from_partitions(batch.schema(), partitions, &[], Token::of([name])).unwrap()
 }
 
