@@ -173,7 +173,7 @@ def test_threads_do_not_share_annotations():
         ({"priority": "high"}, TypeError, "priority must be an integer"),
         ({"retries": 1.5}, TypeError, "retries must be an integer"),
         ({"retries": -1}, ValueError, "must not be negative"),
-        ({"workers": 3}, TypeError, "workers must be"),
+        ({"workers": 3.5}, TypeError, "workers must be"),
         ({"resources": "GPU"}, TypeError, "resources must be a dict"),
         ({"resources": {"GPU": -1}}, ValueError, "must be a number from 0 on"),
         ({"resources": {"GPU": "all"}}, ValueError, "must be a number from 0 on"),

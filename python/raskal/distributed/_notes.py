@@ -72,7 +72,7 @@ def _reduce_array(array: Any) -> tuple[Any, ...]:
 def _array(handle: RemotePersisted, chunks: Any, spec: tuple[str, int], unknown: Any, kind: Any) -> Any:
     from raskal.array.collection import Array, ArrayExpr
 
-    return Array(ArrayExpr.persisted(f"persisted-{uuid4().hex}", handle, chunks, *spec), unknown, kind)
+    return Array._of(ArrayExpr.persisted(f"persisted-{uuid4().hex}", handle, chunks, *spec), unknown, kind)
 
 
 def unpack(data: bytes, remotes: list[Remote], client: Client) -> Any:

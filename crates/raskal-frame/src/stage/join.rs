@@ -17,6 +17,7 @@ use datafusion::physical_plan::joins::utils::JoinFilter;
 use datafusion::physical_plan::joins::{HashJoinExec, NestedLoopJoinExec, PartitionMode, SortMergeJoinExec};
 use datafusion::physical_plan::projection::{ProjectionExec, ProjectionExpr};
 use datafusion::physical_plan::sorts::sort::SortExec;
+use datafusion::physical_plan::sorts::sort_preserving_merge::SortPreservingMergeExec;
 use datafusion::physical_plan::statistics::StatisticsContext;
 use datafusion::physical_plan::{
     ExecutionPlan, ExecutionPlanProperties, StatisticsArgs, replace_children_if_necessary,
@@ -61,6 +62,21 @@ pub fn spilling(plan: Arc<dyn ExecutionPlan>, bytes_max: usize, moved: bool) -> 
         }
         _ => joined,
     })
+}
+
+/// Whether a join that collects its left side gives a single partition. Ballista may deal both sides out instead, and
+/// what is above (a sort, say) would take the first partition for all of it.
+pub fn gives_one_partition(plan: &Arc<dyn ExecutionPlan>) -> bool {
+    let collects = |join: &HashJoinExec| *join.partition_mode() == PartitionMode::CollectLeft;
+    plan.downcast_ref::<HashJoinExec>().is_some_and(collects) && plan.output_partitioning().partition_count() == 1
+}
+
+/// All of a plan's rows in one partition, however many Ballista makes of it; in their order, if they have one.
+pub fn in_one_partition(plan: Arc<dyn ExecutionPlan>) -> Arc<dyn ExecutionPlan> {
+    match plan.output_ordering().cloned() {
+        Some(ordering) => Arc::new(SortPreservingMergeExec::new(ordering, plan)),
+        None => Arc::new(CoalescePartitionsExec::new(plan)),
+    }
 }
 
 fn sort_merge(join: &HashJoinExec) -> Result<Arc<dyn ExecutionPlan>> {

@@ -63,9 +63,9 @@ fn places_are_counted_only_where_they_decide() {
     let groups = sorted.group_by(&["key"], GroupOptions { sort: false, drop_missing: true }).unwrap();
     let sums = groups.aggregate(&[Aggregate::new("l", Reduction::Sum)]).unwrap();
     assert_eq!(lines(&sums.collect().unwrap()), ["1|4", "2|2"]);
-    let total = sums.reduce(&[Aggregate::new("l", Reduction::Sum)]).unwrap();
+    let total = frame.reduce(&[Aggregate::new("l", Reduction::Sum)]).unwrap();
     assert_eq!(lines(&total.collect().unwrap()), ["6"]);
-    assert!(!total.explain().unwrap().split("steps").nth(1).unwrap().contains("NumberExec"));
+    assert!(!total.explain().unwrap().contains("NumberExec"));
 }
 
 #[test]
