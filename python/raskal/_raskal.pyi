@@ -446,9 +446,9 @@ class Persisted:
 
 # ---- record.rs
 
-@final
 def flame_script() -> str: ...
 
+@final
 class Recorder:
     """Notes which task ran when, and where."""
 

@@ -48,10 +48,15 @@ def start(executor: _Executor) -> None:
     """
     if not config.get("distributed.worker.profile.enabled", True):
         return
-    interval = float(parse_timedelta(config.get("distributed.worker.profile.interval", "10ms")))
-    cycle = float(parse_timedelta(config.get("distributed.worker.profile.cycle", "1s")))
+    interval = _seconds("interval", "10ms")
+    cycle = _seconds("cycle", "1s")
     sampler = Sampler(executor, interval)
     threading.Thread(target=sampler.run, args=(cycle,), name="raskal-sampler", daemon=True).start()
+
+
+def _seconds(name: str, usual: str) -> float:
+    """A setting of the profile, in seconds; the usual one where it is empty."""
+    return float(parse_timedelta(config.get(f"distributed.worker.profile.{name}", None) or usual) or 0.0)
 
 
 class Sampler:

@@ -236,7 +236,7 @@ class Series(OrderedMethods, Statistics, FrameCollection):
         """The index as a column, and rows numbered anew in each partition."""
         frame = self._frame
         if frame is not None and type(self) is Series:
-            meta = self._meta.reset_index(drop=drop)
+            meta: Any = self._meta.reset_index(drop=True) if drop else self._meta.reset_index()
             names = plan_names(meta.columns) if isinstance(meta, pd.DataFrame) else frame.names
             try:
                 return new_collection(frame.reset_index(drop).rename(names), meta)

@@ -8,6 +8,7 @@ and are what `SpecCluster` is made of.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import shutil
@@ -146,8 +147,10 @@ class ClusterProcess:
         first = self.first_input()
         if first:
             assert self.process.stdin is not None
-            self.process.stdin.write(first)
-            self.process.stdin.flush()
+            # One that has ended already does not read; whoever waits for it tells why it ended.
+            with contextlib.suppress(BrokenPipeError):
+                self.process.stdin.write(first)
+                self.process.stdin.flush()
         self._listener = threading.Thread(
             target=_echo, args=(self.process.stderr, self.logs, self.quiet), name="raskal-log", daemon=True
         )
