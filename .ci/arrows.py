@@ -1,4 +1,5 @@
-"""Prove with `cargo tree` that the dependency arrows point where ARCHITECTURE.md says.
+"""Prove with `cargo tree` that the dependency arrows point where ARCHITECTURE.md says, and that what is slow to compile
+is compiled once.
 
 Start at `RULES`. What a crate links is asked of cargo, never guessed from its manifest, and each rule is first tried on
 a crate that must break it, so that a misspelt name cannot make the check pass on nothing.
@@ -32,6 +33,9 @@ RULES = {
 }
 # One version of each in the whole tree: two arrows would not share a buffer.
 ONCE = ("arrow", "arrow-array", "arrow-schema", "parquet", "object_store", "datafusion", "pyo3", "tokio", "rustls")
+# What stands on DataFusion, and where the features are unified for it.
+ON_TABLES = ("raskal", "raskal-frame", "raskal-py")
+FEATURES = "crates/raskal-features/Cargo.toml"
 # Links all of the above, so every pattern has to match something there.
 EVERYTHING = "raskal-py"
 
@@ -45,9 +49,26 @@ def linked(crate: str) -> set[tuple[str, str]]:
     return found
 
 
+def features(*selection: str) -> set[tuple[str, str]]:
+    """Return every library that a build of `selection` compiles with its features, tests and examples included."""
+    command = ["cargo", "tree", "--locked", *selection, "-e", "normal,build,dev", "--prefix", "none", "-f", "{p} [{f}]"]
+    output = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout
+    return set(re.findall(r"^(\S+ v\S+)[^\[\n]*\[(.*?)\]", output, re.MULTILINE))
+
+
+def compiled_twice() -> list[str]:
+    """Name what a crate that stands on DataFusion compiles again when it is built alone, for want of a feature."""
+    whole = features("--workspace")
+    return [
+        f"{crate} alone builds {library} with other features than the workspace: {given or 'none'}; see {FEATURES}"
+        for crate in ON_TABLES
+        for library, given in sorted(features("-p", crate) - whole)
+    ]
+
+
 def main() -> int:
     """Print each arrow that points the wrong way; return 1 if there was one."""
-    problems = []
+    problems = compiled_twice()
     everything = linked(EVERYTHING)
     for pattern in (PYTHON, TABLES, RUNTIME):
         if not any(re.fullmatch(pattern, name) for name, _ in everything):

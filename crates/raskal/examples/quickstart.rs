@@ -27,7 +27,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let begun = Instant::now();
     let frame = Frame::read_csv(&[folder.join("*.csv").to_string_lossy().into_owned()], CsvOptions::default())?;
     let groups = frame.group_by(&["name"], GroupOptions::default())?;
-    let means = groups.aggregate(&[Aggregate::new("balance", Reduction::Mean)])?.collect()?;
+    let means = groups.aggregate(&[Aggregate::new("balance", Reduction::Mean)])?.reset_index(false)?.collect()?;
     println!("mean balance by name, 1,000,000 rows in {:?}:", begun.elapsed());
     println!("{}", arrow::util::pretty::pretty_format_batches(&means.batches)?);
     std::fs::remove_dir_all(&folder)?;
