@@ -1,13 +1,16 @@
 """Checks the values of raskal's own settings, so that a mistake is told where it is made.
 
-Start at `check_value`. Settings that are not listed, other packages' among them, are never checked.
+Start at `check_value`. Settings that are not listed, other packages' among them, are never checked; of those that Dask
+has and raskal has not, users are told (`tell_without_effect`).
 """
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
+from raskal._config_dask import advice
 from raskal.utils import parse_bytes, parse_timedelta
 
 
@@ -62,3 +65,15 @@ def check_value(key: str, value: Any, place: str) -> None:
         check(value)
     except (ValueError, TypeError, AttributeError) as error:
         raise ValueError(f"{place}: bad value {value!r} for setting {key!r}: {error}") from error
+
+
+_told: set[str] = set()
+
+
+def tell_without_effect(key: str, place: str, stacklevel: int = 3) -> None:
+    """Warn, once for each, of a setting of Dask that changes nothing here; `place` says where it was given."""
+    key = key.replace("_", "-")
+    instead = advice(key)
+    if instead is not None and key not in _told:
+        _told.add(key)
+        warnings.warn(f"{place}: {key!r} changes nothing here\nhint: {instead}", UserWarning, stacklevel=stacklevel)

@@ -12,7 +12,7 @@ from typing import Any, Literal, overload
 
 import yaml
 
-from raskal._config_check import check_value
+from raskal._config_check import check_value, tell_without_effect
 
 _SUFFIXES = {".yaml", ".yml", ".json"}
 
@@ -93,6 +93,7 @@ def _check(values: Mapping[Any, Any], tree: Any, path: str, prefix: str) -> None
             _check(value, value_node, path, f"{prefix}{key}.")
         else:
             check_value(f"{prefix}{key}", value, place)
+            tell_without_effect(f"{prefix}{key}", place)
 
 
 def _line(node: Any) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import atexit
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from itertools import chain
@@ -24,18 +24,22 @@ from raskal.annotations import current as current_annotations
 from raskal.diagnostics._watch import watch
 from raskal.interop.protocol import DaskProtocol, Finalizer
 from raskal.system import cpu_count
+from raskal.tokenize import normalize_token, tokenize
 
 __all__ = [
     "Collection",
     "DaskMethodsMixin",
     "ProgramBuilder",
     "compute",
+    "compute_as_if_collection",
     "get_scheduler",
     "is_dask_collection",
+    "normalize_token",
     "optimize",
     "own_client",
     "persist",
     "set_default_client",
+    "tokenize",
     "unpack_collections",
 ]
 
@@ -125,6 +129,12 @@ class DaskMethodsMixin:
         """
         (result,) = persist(self, traverse=False, **kwargs)
         return result
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        """The same collection over computed parts, for ``await x``; the event loop goes on meanwhile."""
+        from asyncio import to_thread  # 60 ms to import, which few need
+
+        return to_thread(self.persist).__await__()
 
     def visualize(self, **kwargs: Any) -> Any:
         """Draw the tasks.
@@ -622,3 +632,44 @@ def get_scheduler(get: Any = None, scheduler: Any = None, collections: Any = Non
     return lambda dsk, keys, **kwargs: graphs.get_graph(
         dsk, keys, lambda builder, tasks, graph: engine.compute_program(builder, tasks)
     )
+
+
+def compute_as_if_collection(
+    cls: Any, dsk: Any, keys: Any, scheduler: Any = None, get: Any = None, **kwargs: Any
+) -> Any:
+    """Compute keys of a graph where a collection would be computed.
+
+    Parameters
+    ----------
+    cls : type
+        Accepted for Dask's sake.
+    dsk : mapping
+        The graph.
+    keys : key, or nested lists of keys
+        What to compute.
+    scheduler : str, executor, client or callable, optional
+        As of `compute`.
+    get : None
+        Not supported; use `scheduler`.
+    **kwargs
+        Given on to the scheduler's function.
+
+    Examples
+    --------
+    >>> compute_as_if_collection(None, {"x": (abs, -1)}, ["x"], scheduler="sync")
+    (1,)
+    """
+    return get_scheduler(get, scheduler)(dsk, keys, **kwargs)
+
+
+def __getattr__(name: str) -> Any:
+    """Names that Dask has in this module and raskal elsewhere."""
+    if name == "visualize":
+        from raskal.visualize import visualize
+
+        return visualize
+    if name == "wait":
+        from raskal.distributed import wait
+
+        return wait
+    raise AttributeError(f"module 'raskal.base' has no attribute {name!r}")

@@ -15,17 +15,20 @@ import os
 import site
 import sys
 import threading
+import warnings
 from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
 
-from raskal._config_check import check_value
+from raskal._config_check import check_value, tell_without_effect
+from raskal._config_dask import advice
 from raskal._config_files import collect_yaml, read_yaml
 
 __all__ = [
     "PATH",
     "canonical_name",
+    "check_deprecations",
     "collect",
     "collect_env",
     "collect_yaml",
@@ -41,6 +44,7 @@ __all__ = [
     "paths_containing_key",
     "pop",
     "refresh",
+    "rename",
     "serialize",
     "set",
     "update",
@@ -180,10 +184,22 @@ def canonical_name(k: str, config: Any) -> str:
 
 
 def _unknown(key: str, config: Mapping[str, Any]) -> UnknownSettingError:
+    instead = advice(key)
+    if instead is not None:
+        return UnknownSettingError(f"the setting {key!r} of Dask does not exist here\nhint: {instead}")
     known = list(_names(config))
     near = difflib.get_close_matches(key.replace("_", "-"), known, n=3)
     hint = f"did you mean {' or '.join(map(repr, near))}?" if near else "raskal.config.config holds what is set"
     return UnknownSettingError(f"there is no setting {key!r}\nhint: {hint}")
+
+
+def _leaves(key: str, value: Any) -> Iterator[str]:
+    """The names of all plain values that `key` is to hold."""
+    if not isinstance(value, Mapping):
+        yield key
+    else:
+        for name, below in value.items():
+            yield from _leaves(f"{key}.{name}", below)
 
 
 def _names(config: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
@@ -245,6 +261,9 @@ class set:
         self._undo: list[tuple[tuple[str, ...], Any]] = []
         for key, value in wanted.items():
             check_value(key, value, f"raskal.config.set({key!r}: {value!r})")
+            if self.config is globals()["config"]:
+                for name in _leaves(key, value):
+                    tell_without_effect(name, "raskal.config.set")
         with lock:
             try:
                 for key, value in wanted.items():
@@ -408,7 +427,10 @@ def collect_env(env: Mapping[str, str] | None = None) -> dict[str, Any]:
 
 def _set_from_variable(result: dict[str, Any], variable: str, key: str, text: str) -> None:
     value = interpret_value(text)
-    check_value(key, value, f"environment variable {variable}={text!r}")
+    place = f"environment variable {variable}={text!r}"
+    check_value(key, value, place)
+    if variable.startswith("RASKAL_"):  # those of Dask may be meant for Dask
+        tell_without_effect(key, place)
     try:
         set({key: value}, config=result)
     except TypeError as error:
@@ -474,6 +496,60 @@ def update_defaults(
         before = merge(*known)
         known.append(new)
         update(target, new, priority="new-defaults", defaults=before)
+
+
+def rename(deprecations: Mapping[str, str | None] | None = None, config: Setting | None = None) -> None:
+    """Give settings other names, in place: for a package that renames its own.
+
+    Parameters
+    ----------
+    deprecations : mapping, optional
+        New names by old ones; None for a setting that is to go. raskal has renamed none of its own.
+    config : dict, optional
+        What to change; the settings in force by default.
+
+    Examples
+    --------
+    >>> settings = {"old-name": 1}
+    >>> rename({"old-name": "group.new"}, settings)
+    >>> settings
+    {'group': {'new': 1}}
+    """
+    target = globals()["config"] if config is None else config
+    with config_lock:
+        for old, new in (deprecations or {}).items():
+            value = pop(old, _MISSING, target) if get(old, _MISSING_OK, target) is not _MISSING_OK else _MISSING
+            if value is not _MISSING and new is not None:
+                set({new: value}, config=target)
+
+
+def check_deprecations(key: str, deprecations: Mapping[str, str | None] | None = None) -> str:
+    """The name that a setting has now.
+
+    Parameters
+    ----------
+    key : str
+        A name, perhaps an old one.
+    deprecations : mapping, optional
+        New names by old ones; None for a setting that is gone. raskal has renamed none of its own.
+
+    Raises
+    ------
+    ValueError
+        If the setting is gone.
+
+    Examples
+    --------
+    >>> check_deprecations("array.chunk-size")
+    'array.chunk-size'
+    """
+    known = {old.replace("_", "-"): new for old, new in (deprecations or {}).items()}
+    new = known.get(key.replace("_", "-"), key)
+    if new is None:
+        raise ValueError(f"the setting {key!r} was removed")
+    if new != key:
+        warnings.warn(f"the setting {key!r} is called {new!r} now", FutureWarning, stacklevel=2)
+    return new
 
 
 def ensure_file(source: str, destination: str | None = None, comment: bool = True) -> None:

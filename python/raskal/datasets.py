@@ -1,21 +1,18 @@
-"""Tables of random values to try things on.
-
-Start at `timeseries`.
-"""
+"""Random data to try things on: a table (`timeseries`), and records (`make_people`)."""
 
 from __future__ import annotations
 
+from random import randrange
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from raskal._people import FIRST as _NAMES
+from raskal._people import People
 from raskal.dataframe.from_map import from_map
 
-_NAMES = (
-    "Alice Bob Charlie Dan Edith Frank George Hannah Ingrid Jerry Kevin Laura Michael Norbert Oliver Patricia Quinn "
-    "Ray Sarah Tim Ursula Victor Wendy Xavier Yvonne Zelda"
-).split()
+__all__ = ["make_people", "timeseries"]
 
 
 def timeseries(
@@ -95,3 +92,44 @@ class _Rows:
         if kind == "b":
             return rng.random(rows) < 0.5
         raise ValueError(f"column {name!r} can't be made of {dtype!r}\nhint: use float, int, bool, str or 'category'")
+
+
+def make_people(
+    npartitions: int = 10, records_per_partition: int = 1000, seed: int | None = None, locale: str = "en"
+) -> Any:
+    """A bag of records of people who do not exist.
+
+    Parameters
+    ----------
+    npartitions : int
+        Number of partitions.
+    records_per_partition : int
+        Records in each.
+    seed : int, optional
+        Equal seeds give equal people.
+    locale : {"en"}
+        Names and places are English.
+
+    Returns
+    -------
+    Bag
+        Of dictionaries: age, name (first and last), occupation, telephone, address, credit card.
+
+    Raises
+    ------
+    ValueError
+        If another locale is asked for.
+
+    Examples
+    --------
+    >>> from raskal.datasets import make_people
+    >>> people = make_people(npartitions=2, records_per_partition=3, seed=1)
+    >>> people.pluck("age").map(lambda age: age >= 16).all().compute(scheduler="synchronous")
+    True
+    """
+    if locale != "en":
+        raise ValueError(f"people of locale {locale!r} can't be made\nhint: there are English ones, locale='en'")
+    from raskal import bag
+
+    make = People(records_per_partition, randrange(1 << 62) if seed is None else seed)
+    return bag.range(npartitions, npartitions=npartitions).map(make).flatten()

@@ -7,12 +7,15 @@ import re
 import subprocess
 import sys
 import threading
+import warnings
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 import yaml
 
-from raskal import config
+from raskal import _config_check, config
+from raskal._config_dask import advice
 
 
 @pytest.fixture
@@ -320,10 +323,57 @@ def test_every_setting_that_the_package_reads_is_listed():
     read = {
         name.replace("_", "-")
         for path in package.rglob("*.py")
-        if path.name not in ("config.py", "_config_check.py")
+        if path.name not in ("config.py", "_config_check.py", "_config_dask.py")
         for name in reads.findall(path.read_text())
     }
     defaults = config.merge(*config.defaults)
     listed = {key for key in config._names(defaults) if not isinstance(config.get(key, config=defaults), dict)}
     assert read
     assert read <= listed
+
+
+def test_a_setting_of_dask_that_changes_nothing_is_told_once_with_what_to_use(monkeypatch, tmp_path):
+    monkeypatch.setattr(_config_check, "_told", set())
+    setting = {"distributed.scheduler": {"worker_ttl": "1 minute"}}
+    with pytest.warns(UserWarning, match="(?s)worker-ttl' changes nothing here.*--worker-timeout"):
+        with config.set(setting):
+            assert config.get("distributed.scheduler.worker-ttl") == "1 minute"
+    with warnings.catch_warnings(action="error"), config.set(setting):
+        pass
+    with pytest.raises(KeyError, match="(?s)of Dask does not exist here.*--worker-timeout"):
+        config.get("distributed.scheduler.worker-ttl")
+    file = tmp_path / "mine.yaml"
+    file.write_text("array:\n  svg:\n    size: 120\n")
+    with pytest.warns(UserWarning, match=r"mine.yaml', line 3: 'array.svg.size' changes nothing here"):
+        config.collect([str(file)], env={})
+    with pytest.warns(UserWarning, match="(?s)RASKAL_DISTRIBUTED__WORKER__MEMORY__SPILL='0.5'.*memory_limit="):
+        config.collect([], env={"RASKAL_DISTRIBUTED__WORKER__MEMORY__SPILL": "0.5"})
+    with warnings.catch_warnings(action="error"):
+        config.collect([], env={"DASK_DISTRIBUTED__WORKER__MEMORY__TARGET": "0.5"})
+
+
+def test_no_setting_that_is_read_is_said_to_change_nothing():
+    defaults = config.merge(*config.defaults)
+    listed = [key for key in config._names(defaults) if not isinstance(config.get(key, config=defaults), dict)]
+    assert len(listed) > 10
+    assert [key for key in listed if advice(key) is not None] == []
+
+
+def test_every_setting_of_dask_is_read_here_or_told_what_to_use():
+    theirs = pytest.importorskip("dask.config", reason="compares with Dask, which is not installed")
+    pytest.importorskip("distributed", reason="its settings are Dask's, too")
+    own = config.merge(*config.defaults)
+
+    def leaves(values, prefix=""):
+        for key, value in values.items():
+            if isinstance(value, Mapping) and value:
+                yield from leaves(value, f"{prefix}{key}.")
+            else:
+                yield f"{prefix}{key}"
+
+    names = [name for one in theirs.defaults for name in leaves(one)]
+    assert len(names) > 100
+    missing = object()
+    untold = [name for name in names if advice(name) is None and config.get(name, missing, own) is missing]
+    # Files of certificates, which `Security` reads, have no default.
+    assert [name for name in untold if not name.startswith("distributed.comm.tls")] == []

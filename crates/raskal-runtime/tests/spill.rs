@@ -227,3 +227,40 @@ fn threads_that_spill_at_the_same_time_give_the_right_answer() {
     threads.into_iter().for_each(|thread| thread.join().unwrap());
     assert_eq!(engine.budget().used_bytes(), 0);
 }
+
+#[test]
+fn while_memory_is_short_roots_are_made_one_at_a_time() {
+    let parent = tempfile::tempdir().unwrap();
+    let engine = Arc::new(LocalEngine::with_budget(2, budget(3, parent.path())));
+    let (running, alone, together) = <(Arc<AtomicUsize>, Arc<AtomicUsize>, Arc<AtomicUsize>)>::default();
+    let (budget, noted_alone, noted_together) = (engine.budget().clone(), alone.clone(), together.clone());
+    let make = Of(move |_: Call<'_>| {
+        running.fetch_add(1, Ordering::SeqCst);
+        let short = budget.used_bytes() > budget.limit_bytes();
+        // Long enough for another thread to begin a root as well, if it is given one.
+        let begun = std::time::Instant::now();
+        let mut most = 1;
+        while most < 2 && begun.elapsed().as_millis() < 20 {
+            most = running.load(Ordering::SeqCst);
+            std::thread::yield_now();
+        }
+        if short {
+            let noted = if most > 1 { &noted_together } else { &noted_alone };
+            noted.fetch_add(1, Ordering::SeqCst);
+        }
+        running.fetch_sub(1, Ordering::SeqCst);
+        Ok(Value::Opaque(Arc::new(Stubborn)))
+    });
+    let mut builder = ProgramBuilder::new();
+    let objects = builder.add(Layer::new("make-0", vec![12]).class(SlotClass::Native), Arc::new(make)).unwrap();
+    let wanted = builder.graph().tasks(objects).collect();
+    let threads = [0, 1].map(|_| {
+        let engine = engine.clone();
+        std::thread::spawn(move || engine.work(&PlainThread))
+    });
+    assert_eq!(engine.run(builder.finish(wanted), &mut |_| Ok(())).unwrap().len(), 12);
+    engine.stop();
+    threads.into_iter().for_each(|thread| thread.join().unwrap());
+    assert_eq!(together.load(Ordering::SeqCst), 0);
+    assert!(alone.load(Ordering::SeqCst) >= 6, "memory was short for {} roots", alone.load(Ordering::SeqCst));
+}

@@ -257,12 +257,6 @@ class Array(NDArrayOperatorsMixin, Collection):
         """
         return chunks_svg(self.chunks, size)
 
-    def __await__(self) -> Any:
-        """The array over computed blocks, for ``await x``."""
-        from asyncio import to_thread
-
-        return to_thread(self.persist).__await__()
-
     def explain(self) -> str:
         """The expression and the layers that compute it, as text.
 

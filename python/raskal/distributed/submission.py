@@ -98,10 +98,7 @@ class SubmissionMethods:
         ...     client.submit(pow, total, 2).result()
         9
         """
-        if not callable(func):
-            raise TypeError(f"the first argument of submit must be a function, got {type(func).__name__}")
-        if allow_other_workers and not workers:
-            raise ValueError("allow_other_workers=True needs workers=")
+        _check_call("submit", func, workers, allow_other_workers)
         actor = actor or actors
         name = name_of(func)
         if key is None:
@@ -163,10 +160,7 @@ class SubmissionMethods:
         -----
         Differs from Dask: `pure` is false by default.
         """
-        if not callable(func):
-            raise TypeError(f"the first argument of map must be a function, got {type(func).__name__}")
-        if allow_other_workers and not workers:
-            raise ValueError("allow_other_workers=True needs workers=")
+        _check_call("map", func, workers, allow_other_workers)
         if batch_size is not None and batch_size < 1:
             raise ValueError(f"batch_size must be at least 1, got {batch_size}")
         calls = list(zip(*iterables))
@@ -185,21 +179,17 @@ class SubmissionMethods:
         else:
             keys = [None] * len(calls)
         futures: list[Future] = []
-        called = callable_of(func)
+        called = None if actor else callable_of(func)
         size = batch_size or max(1, len(calls))
         with no_collection(), asking(retries, priority, workers, allow_other_workers, resources):
             for first in range(0, len(calls), size):
                 part, names = calls[first : first + size], keys[first : first + size]
-                if actor:
-                    nodes = [
-                        Delayed._call(Maker(func, own), args, kwargs or None, own, None)
-                        for args, own in zip(part, names)
-                    ]
-                else:
-                    nodes = [
-                        Delayed._call(called, args, kwargs or None, None if own is None else str(own), None)
-                        for args, own in zip(part, names)
-                    ]
+                nodes = [
+                    Delayed._call(
+                        called or Maker(func, own), args, kwargs or None, None if own is None else str(own), None
+                    )
+                    for args, own in zip(part, names)
+                ]
                 futures += self._submit_calls(nodes, names, [(func, args, kwargs) for args in part])
         return futures
 
@@ -251,8 +241,7 @@ class SubmissionMethods:
         Future, or list of Future
             Of the results, or the results if `sync`.
         """
-        if actors:
-            raise NotImplementedError("actors= is not supported by compute\nhint: use client.submit(cls, actor=True)")
+        _no_actors("compute", actors)
         with asking(retries, priority, workers, allow_other_workers, resources):
             if sync and self.asynchronous:
                 return in_thread(self._compute, collections, True, traverse)
@@ -309,8 +298,7 @@ class SubmissionMethods:
         collection, or list of them
             The same, over the kept parts.
         """
-        if actors:
-            raise NotImplementedError("actors= is not supported by persist\nhint: use client.submit(cls, actor=True)")
+        _no_actors("persist", actors)
         several = isinstance(collections, (list, tuple, set, frozenset))
         items = list(collections) if several else [collections]
         with asking(retries, priority, workers, allow_other_workers, resources):
@@ -338,15 +326,9 @@ class SubmissionMethods:
         """
         from raskal.graphs import flatten, nodes_of
 
-        asked = {name: kwargs.get(name) for name in ("workers", "resources", "retries")}
         flat = list(dict.fromkeys(flatten(keys) if isinstance(keys, list) else [keys]))
-        with asking(
-            asked["retries"],
-            kwargs.get("priority") or 0,
-            asked["workers"],
-            bool(kwargs.get("allow_other_workers")),
-            asked["resources"],
-        ):
+        others, priority = bool(kwargs.get("allow_other_workers")), kwargs.get("priority") or 0
+        with asking(kwargs.get("retries"), priority, kwargs.get("workers"), others, kwargs.get("resources")):
             nodes = nodes_of(dsk, flat)
             calls = [key for key in flat if isinstance(nodes[key], Delayed)]
             futures = dict(zip(calls, self._submit_calls([nodes[key] for key in calls], calls)))
@@ -423,3 +405,16 @@ class SubmissionMethods:
             # As with Dask: when this returns, the data is there.
             self._client.wait([found[key]._remote for key in new])
         return type(data)(futures) if several else futures[0]
+
+
+def _check_call(method: str, func: Any, workers: Any, allow_other_workers: bool) -> None:
+    """Refuse what `submit` and `map` can't run."""
+    if not callable(func):
+        raise TypeError(f"the first argument of {method} must be a function, got {type(func).__name__}")
+    if allow_other_workers and not workers:
+        raise ValueError("allow_other_workers=True needs workers=")
+
+
+def _no_actors(method: str, actors: Any) -> None:
+    if actors:
+        raise NotImplementedError(f"actors= is not supported by {method}\nhint: use client.submit(cls, actor=True)")

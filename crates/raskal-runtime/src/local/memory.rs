@@ -90,6 +90,11 @@ impl Memory {
         self.files.get(&task).cloned()
     }
 
+    /// Whether more is held than may be.
+    pub(super) fn is_short(&self) -> bool {
+        self.budget.used_bytes() > self.budget.limit_bytes()
+    }
+
     /// The values to write now: those that are used last, as far as the budget asks for it.
     pub(super) fn choose<'a>(
         &mut self,

@@ -74,6 +74,8 @@ pub(super) struct State {
     files: Vec<Arc<SpillFile>>,
     inputs: Vec<u32>,
     pub(super) memory: Memory,
+    /// Whether the scheduler was told that memory is short: it then gives one root at a time.
+    strained: bool,
 }
 
 impl State {
@@ -95,6 +97,7 @@ impl State {
             files: Vec::new(),
             inputs: Vec::new(),
             memory: Memory::new(budget),
+            strained: false,
         }
     }
 
@@ -225,6 +228,8 @@ impl State {
                     }
                     None => self.values.push(value),
                 }
+                // Before the answer, which has the next task given out.
+                self.weigh();
                 self.step(Event::Finished { worker, task, attempt, size_bytes, duration_us: job.duration_us });
             }
             Some(Err(failure)) => {
@@ -261,8 +266,18 @@ impl State {
         }
     }
 
+    /// Tells the scheduler whether more is held than may be. Roots only make it more, and wait.
+    fn weigh(&mut self) {
+        let strained = self.memory.is_short();
+        if strained != self.strained {
+            self.strained = strained;
+            self.step(Event::Strained { worker: HERE, strained });
+        }
+    }
+
     /// The values to write to disk now.
     pub(super) fn choose_leaving(&mut self) -> Vec<Leaving> {
+        self.weigh();
         let runs = &self.runs;
         self.memory.choose(&self.scheduler, |task| {
             runs.get(&task.graph).and_then(|run| run.values[task.index as usize].as_ref())
