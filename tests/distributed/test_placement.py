@@ -7,9 +7,13 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 import raskal
+import raskal.array as da
+import raskal.bag as db
+import raskal.dataframe as dd
 from raskal.distributed import Client, LocalCluster, wait
 
 
@@ -119,3 +123,33 @@ def test_a_task_that_raises_is_tried_again_as_often_as_asked(client, tmp_path):
     folder.mkdir()
     with pytest.raises(ValueError, match="try 1"):
         client.submit(fail_first, str(folder), 5, retries=1, pure=False).result()
+
+
+def pid_of_part(part: object) -> list[int]:
+    """The worker that runs the step, once for each partition."""
+    return [whose()]
+
+
+@pytest.mark.parametrize("asked_at", ["made", "computed"])
+def test_steps_of_every_collection_run_where_annotations_ask(client, asked_at):
+    """`compute` and `persist` of bags, arrays and dataframes carry what was asked to the cluster."""
+    frame = dd.from_pandas(pd.DataFrame({"x": range(4)}), npartitions=2)
+    items = db.from_sequence(range(4), npartitions=2)
+    blocks = da.ones(4, chunks=2)
+
+    def steps() -> list[object]:
+        return [
+            items.map_partitions(pid_of_part),
+            blocks.map_blocks(lambda block: block * 0 + whose(), dtype=float),
+            frame.map_partitions(lambda part: part.x * 0 + whose(), meta=("x", "int64")),
+            raskal.delayed(pid_of_part)(0),
+        ]
+
+    for name, pid in pids(client).items():
+        with raskal.annotate(workers=name):
+            made = steps()
+            results = raskal.compute(*made) if asked_at == "computed" else None
+        results = results or raskal.compute(*made)
+        kept = raskal.persist(*made) if asked_at == "made" else ()
+        for result in (*results, *raskal.compute(*kept)):
+            assert set(map(int, result)) == {pid}

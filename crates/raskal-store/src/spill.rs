@@ -18,6 +18,8 @@ const MAGIC: [u8; 8] = *b"rskspl01";
 const SAMPLE_BYTES: usize = 64 << 10;
 /// Parts are compressed in blocks of this size, so that a compressed copy stays small.
 const BLOCK_BYTES: usize = 1 << 20;
+/// More than a file's header takes.
+const HEADER_BYTES: u64 = 256;
 /// The name of a folder of files: `raskal-spill-PID-RANDOM`.
 const PREFIX: &str = "raskal-spill-";
 
@@ -151,8 +153,8 @@ impl SpillFile {
         let failed = |source| SpillError::Disk { action: "cannot read", path: self.path.clone(), source };
         let damaged = |what: &str| SpillError::Damaged { path: self.path.clone(), what: what.to_owned() };
         let file = File::open(&self.path).map_err(failed)?;
-        let mut input =
-            Checked { inner: io::BufReader::with_capacity(BLOCK_BYTES, file), hash: crc32fast::Hasher::new() };
+        let buffer = buffer_len(self.disk_bytes);
+        let mut input = Checked { inner: io::BufReader::with_capacity(buffer, file), hash: crc32fast::Hasher::new() };
         let frames = read_parts(&mut input).map_err(|error| match error.kind() {
             io::ErrorKind::UnexpectedEof => damaged("it is cut short"),
             io::ErrorKind::InvalidData => damaged(&error.to_string()),
@@ -203,8 +205,9 @@ impl<T: Read> Checked<T> {
 }
 
 fn write_file(path: &Path, frames: &Frames) -> io::Result<u64> {
+    let buffer = buffer_len(frames.size_bytes() as u64 + HEADER_BYTES);
     let mut output =
-        Checked { inner: BufWriter::with_capacity(BLOCK_BYTES, File::create(path)?), hash: crc32fast::Hasher::new() };
+        Checked { inner: BufWriter::with_capacity(buffer, File::create(path)?), hash: crc32fast::Hasher::new() };
     output.put(&MAGIC)?;
     output.put(&[frames.codec as u8])?;
     output.put(&(frames.buffers.len() as u64).to_le_bytes())?;
@@ -228,6 +231,11 @@ fn write_file(path: &Path, frames: &Frames) -> io::Result<u64> {
     output.inner.write_all(&checksum.to_le_bytes())?;
     let file = output.inner.into_inner().map_err(io::IntoInnerError::into_error)?;
     Ok(file.metadata()?.len())
+}
+
+/// Bytes of a file that are read or written at a time: all of a small one, whose buffer would cost more than it.
+fn buffer_len(file_bytes: u64) -> usize {
+    file_bytes.min(BLOCK_BYTES as u64) as usize
 }
 
 /// Whether compressing a part saves a fifth of it or more, by the look of its middle.
