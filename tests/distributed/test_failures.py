@@ -54,8 +54,18 @@ def test_a_tasks_own_exception_comes_back_with_the_users_line(client):
     shown = "".join(traceback.format_exception(caught.value))
     assert "# the user's line" in shown
     assert "test_failures.py" in shown
-    assert future.key in shown
+    assert f"in task {future.key}, made at {__file__}:" in shown
     assert client.submit(abs, -1).result() == 1
+
+
+@pytest.mark.parametrize("call", ["map", "delayed"])
+def test_a_failed_call_names_the_line_that_asked_for_it(client, call):
+    with pytest.raises(Trouble) as caught:
+        if call == "map":
+            client.gather(client.map(raise_trouble, [7]))
+        else:
+            raskal.delayed(raise_trouble)(7).compute()
+    assert f", made at {__file__}:" in "".join(caught.value.__notes__)
 
 
 def test_compute_raises_what_a_task_raised(client):

@@ -4,7 +4,9 @@
 //! other node are kept as the tuple that Python made.
 
 use foldhash::fast::FixedState;
+use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PySet, PyString, PyTuple, PyType};
 use raskal_store::Value;
 use std::collections::HashMap;
@@ -367,20 +369,36 @@ pub(super) fn arguments(args: &Bound<'_, PyTuple>, keywords: Option<&Bound<'_, P
     Ok(Args::Template(positional, named))
 }
 
-/// The line of Python code that runs now.
+/// The line of the user's code that runs now: the innermost one outside the package, from where `submit` was called, say.
 fn current_line(py: Python<'_>) -> Option<(Py<PyAny>, i32)> {
     #[expect(unsafe_code)]
-    // SAFETY: the frame is borrowed and only read while this thread, which owns it, is here; the code object is a new
-    // reference.
+    // SAFETY: the innermost frame is borrowed and only read while this thread, which owns it, is here; its code object and
+    // the frames outside it are new references.
     unsafe {
-        let frame = pyo3::ffi::PyEval_GetFrame();
-        if frame.is_null() {
-            return None;
+        let mut frame = pyo3::ffi::PyEval_GetFrame();
+        let mut outer: Option<Bound<'_, PyAny>>;
+        while !frame.is_null() {
+            let code = Bound::from_owned_ptr_or_opt(py, pyo3::ffi::PyFrame_GetCode(frame).cast())?;
+            if !is_ours(&code) {
+                return Some((code.unbind(), pyo3::ffi::PyFrame_GetLineNumber(frame)));
+            }
+            outer = Bound::from_owned_ptr_or_opt(py, pyo3::ffi::PyFrame_GetBack(frame).cast());
+            frame = outer.as_ref().map_or(std::ptr::null_mut(), |outer| outer.as_ptr().cast());
         }
-        let line = pyo3::ffi::PyFrame_GetLineNumber(frame);
-        let code = Bound::from_owned_ptr_or_opt(py, pyo3::ffi::PyFrame_GetCode(frame).cast())?;
-        Some((code.unbind(), line))
+        None
     }
+}
+
+/// Whether a code object belongs to the package.
+fn is_ours(code: &Bound<'_, PyAny>) -> bool {
+    static FOLDER: PyOnceLock<String> = PyOnceLock::new();
+    let py = code.py();
+    let folder = FOLDER.get_or_try_init(py, || {
+        let file: String = py.import("raskal")?.getattr("__file__")?.extract()?;
+        Ok::<_, PyErr>(file.trim_end_matches("__init__.py").to_owned())
+    });
+    let (Ok(folder), Ok(file)) = (folder, code.getattr(intern!(py, "co_filename"))) else { return false };
+    file.cast::<PyString>().is_ok_and(|file| file.to_str().is_ok_and(|file| file.starts_with(folder.as_str())))
 }
 
 fn type_name(object: &Bound<'_, PyAny>) -> String {
