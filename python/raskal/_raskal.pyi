@@ -198,6 +198,7 @@ def executor_current() -> _Running | None:
 def executor_running() -> list[_Running]:
     """The same of all tasks that run in this process."""
 
+def executor_tell_changes(tell: bool) -> None: ...
 def executor_step_aside() -> bool: ...
 def executor_step_back() -> bool: ...
 
@@ -241,6 +242,9 @@ def run_node(
     native_threads: int | None = None,
     memory_limit: int = 0,
     resources: list[tuple[str, float]] = ...,
+    ports: tuple[int, int] = ...,
+    contact: str | None = None,
+    nursery: int | None = None,
     lifetime: float | None = None,
     connect_timeout: float = 30.0,
     end_with_stdin: bool = False,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from concurrent.futures import CancelledError
 from typing import Any
 
-__all__ = ["CancelledError", "FutureCancelledError", "KilledWorker", "LostResult"]
+__all__ = ["CancelledError", "FutureCancelledError", "KilledWorker", "LostResult", "Reschedule"]
 
 
 class FutureCancelledError(CancelledError):
@@ -35,3 +35,7 @@ class KilledWorker(Exception):
 
 class LostResult(Exception):
     """A result was lost with the worker that held it, and nothing is left to make it again from."""
+
+
+class Reschedule(Exception):
+    """Raised by a task of a cluster that wants to be run anew, on whatever worker: this run of it does not count."""

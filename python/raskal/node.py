@@ -9,12 +9,15 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import random
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from raskal import _nursery
 from raskal._contact import VARIABLE
 from raskal.system import workers_and_threads
 
@@ -62,6 +65,26 @@ def _resources(text: str) -> list[tuple[str, float]]:
     return sorted(found.items())
 
 
+def _ports(text: str) -> tuple[int, int]:
+    """A port, or the first and the last of a range."""
+    first, _, last = text.partition(":")
+    try:
+        found = int(first), int(last or first)
+    except ValueError:
+        found = -1, -1
+    if not 0 <= found[0] <= found[1] < 2**16:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port: write for example 9000, or 9000:9100")
+    return found
+
+
+def _place(text: str) -> tuple[str, tuple[int, int]]:
+    """Host and port of an address to listen at."""
+    host, colon, port = text.rpartition("://")[2].rpartition(":")
+    if not host or not colon:
+        raise argparse.ArgumentTypeError(f"{text!r} is not an address: write for example tls://0.0.0.0:9000")
+    return host.strip("[]"), _ports(port)
+
+
 def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
 
@@ -72,6 +95,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--scheduler-file", help="the file that the scheduler wrote: address, certificate and token")
     parser.add_argument("--name", help="a name for people; by default made from host and process")
     parser.add_argument("--host", help="the host under which peers and clients reach this worker")
+    parser.add_argument("--worker-port", type=_ports, default=(0, 0), help="port, or a range such as 9000:9100")
+    parser.add_argument("--listen-address", type=_place, help="address to listen at, such as tls://0.0.0.0:9000")
+    parser.add_argument("--contact-address", help="address that others are told, such as tls://gate.example.org:9000")
     parser.add_argument("--nworkers", default="1", help="executor processes: a number, auto, or -1 for all cores")
     parser.add_argument("--nthreads", type=int, help="threads of each (default: the cores, shared among them)")
     parser.add_argument("--native-threads", type=int, help="native tasks at a time (default: as many as Python tasks)")
@@ -87,6 +113,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--lifetime", type=float, help="seconds after which the worker leaves in order (default: never)"
     )
+    parser.add_argument("--lifetime-stagger", type=float, default=0.0, help="seconds more or less, by chance")
+    parser.add_argument("--lifetime-restart", action="store_true", help="start anew after --lifetime")
     parser.add_argument("--death-timeout", type=float, default=30.0, help="seconds to try to reach the scheduler")
     parser.add_argument("--interface", help="the network interface to listen at, in place of --host, such as eth0")
     parser.add_argument("--local-directory", help="folder for temporary files; made if it is missing")
@@ -119,8 +147,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options.preload_argv = words[behind + 1 :]
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(variable, "1")  # executors inherit it: their tasks are what runs in parallel
-    from raskal._raskal import run_node
-
     workers, threads = _workers_and_threads(options.nworkers, options.nthreads)
     try:
         memory_limit = _memory_limit(options.memory_limit, workers * threads)
@@ -132,9 +158,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         file = os.environ.get("RASKAL_SCHEDULER_FILE") or None
     if options.pid_file is not None:
         Path(options.pid_file).write_text(str(os.getpid()))
+    if options.listen_address is not None:
+        options.host, options.worker_port = options.listen_address
+    lifetime = options.lifetime
+    if lifetime is not None:
+        lifetime = max(0.0, lifetime + random.uniform(-1, 1) * options.lifetime_stagger)
+    started = time.monotonic()
     own = _own_folder(options.local_directory)
     try:
         _prepare_executors(options, file, own)
+        os.environ["RASKAL_EXECUTOR_THREADS"] = str(threads)
+        nursery = _nursery.fork().detach() if _nursery.available() else None
+        from raskal._raskal import run_node
+
         run_node(
             executor_command=[sys.executable, "-m", "raskal.executor"],
             address=options.address,
@@ -146,7 +182,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             native_threads=options.native_threads,
             memory_limit=memory_limit,
             resources=options.resources,
-            lifetime=options.lifetime,
+            ports=options.worker_port,
+            contact=options.contact_address,
+            nursery=nursery,
+            lifetime=lifetime,
             connect_timeout=options.death_timeout,
             end_with_stdin=options.end_with_stdin,
             tls_cert=options.tls_cert,
@@ -162,6 +201,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     finally:
         shutil.rmtree(own, ignore_errors=True)
+    if options.lifetime_restart and lifetime is not None and time.monotonic() - started >= lifetime:
+        os.execv(sys.executable, [sys.executable, "-m", "raskal.node", *words])
     return 0
 
 

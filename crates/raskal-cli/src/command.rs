@@ -177,6 +177,17 @@ pub(crate) struct WorkerOptions {
     /// Name of the network interface to listen at, in place of --host, such as eth0.
     #[arg(long, conflicts_with = "host", help_heading = "Identity and place")]
     pub(crate) interface: Option<String>,
+    /// Port, or first and last of a range of ports such as 9000:9100, to listen at for other workers and clients. By default
+    /// any free one.
+    #[arg(long, value_name = "PORT", help_heading = "Identity and place")]
+    pub(crate) worker_port: Option<String>,
+    /// Address to listen at, such as tls://0.0.0.0:9000, in place of --host and --worker-port.
+    #[arg(long, value_name = "ADDRESS", conflicts_with_all = ["host", "interface", "worker_port"], help_heading = "Identity and place")]
+    pub(crate) listen_address: Option<Address>,
+    /// Address that others are told, where it is not the one that the worker listens at: behind a forwarded port or in a
+    /// container.
+    #[arg(long, value_name = "ADDRESS", help_heading = "Identity and place")]
+    pub(crate) contact_address: Option<Address>,
     /// Python to run tasks with. By default the python3 beside this command, else the one on the PATH.
     #[arg(long, value_name = "PATH", help_heading = "Identity and place")]
     pub(crate) python: Option<PathBuf>,
@@ -213,6 +224,14 @@ pub(crate) struct WorkerOptions {
     /// Leave after so long, once its values are elsewhere: 30min, 12h.
     #[arg(long, value_name = "TIME", value_parser = seconds::parse, help_heading = "Life")]
     pub(crate) lifetime: Option<Duration>,
+    /// Add up to so much to --lifetime, or take it away, by chance: so that many workers do not leave at once.
+    #[arg(long, value_name = "TIME", value_parser = seconds::parse, requires = "lifetime", help_heading = "Life")]
+    pub(crate) lifetime_stagger: Option<Duration>,
+    /// Start anew after --lifetime, in place of ending.
+    #[arg(long, requires = "lifetime", overrides_with = "no_lifetime_restart", help_heading = "Life")]
+    pub(crate) lifetime_restart: bool,
+    #[arg(long, hide = true)]
+    pub(crate) no_lifetime_restart: bool,
     /// Give up when the scheduler can't be reached for so long: 60s, 2min.
     #[arg(long, value_name = "TIME", value_parser = seconds::parse, help_heading = "Life")]
     pub(crate) death_timeout: Option<Duration>,

@@ -56,8 +56,12 @@ fn arguments(options: WorkerOptions) -> Result<Vec<OsString>, String> {
     add("--resources", options.resources.map(OsString::from));
     add("--name", options.name.map(OsString::from));
     add("--host", host.map(OsString::from));
+    add("--worker-port", options.worker_port.map(OsString::from));
+    add("--listen-address", options.listen_address.map(|address| address.to_string().into()));
+    add("--contact-address", options.contact_address.map(|address| address.to_string().into()));
     add("--scheduler-file", options.scheduler_file.map(PathBuf::into_os_string));
     add("--lifetime", options.lifetime.map(|time| time.as_secs_f64().to_string().into()));
+    add("--lifetime-stagger", options.lifetime_stagger.map(|time| time.as_secs_f64().to_string().into()));
     add("--death-timeout", options.death_timeout.map(|time| time.as_secs_f64().to_string().into()));
     add("--tls-cert", options.tls_cert.map(PathBuf::into_os_string));
     add("--tls-key", options.tls_key.map(PathBuf::into_os_string));
@@ -66,6 +70,7 @@ fn arguments(options: WorkerOptions) -> Result<Vec<OsString>, String> {
     for module in options.preload {
         add("--preload", Some(module.into()));
     }
+    words.extend(options.lifetime_restart.then(|| "--lifetime-restart".into()));
     words.extend(options.end_with_stdin.then(|| "--end-with-stdin".into()));
     if !options.preload_argv.is_empty() {
         words.push("--".into());
@@ -103,6 +108,11 @@ mod tests {
         assert_eq!(
             words("--native-threads 1 --scheduler-file s.json --end-with-stdin"),
             "-m raskal.node --native-threads 1 --scheduler-file s.json --end-with-stdin"
+        );
+        assert_eq!(
+            words("h:1 --worker-port 9000:9010 --contact-address gate:7 --lifetime 1h --lifetime-stagger 1min --lifetime-restart"),
+            "-m raskal.node tls://h:1 --worker-port 9000:9010 --contact-address tls://gate:7 --lifetime 3600 \
+             --lifetime-stagger 60 --lifetime-restart"
         );
         assert_eq!(words("h:1 --insecure"), "-m raskal.node tcp://h:1");
         assert_eq!(

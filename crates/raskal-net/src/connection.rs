@@ -1,13 +1,13 @@
 //! Messages on a link: many per frame, a bounded queue, and a reason for everybody when it ends.
 //!
-//! Start at [`Sender`] and [`Receiver`]; [`crate::writer`] is the task between the queue and the socket. A frame is a
+//! Start at [`Sender`] and [`Receiver`]; [`crate::writer`] is between the queue and the socket. A frame is a
 //! length (4 bytes, little-endian) and a `Vec` of messages in bitcode. A lone message leaves at once; under load all
 //! that gathered while the last frame was written share the next one.
 //! Invariant: a frame is never allocated on the strength of its announced length, only as its bytes arrive.
 
 use crate::queue::Queue;
 use crate::stream::Stream;
-use crate::writer;
+use crate::writer::Writer;
 use crate::{NetError, Peer};
 use bitcode::{DecodeOwned, Encode};
 use bytes::{Buf, BytesMut};
@@ -57,7 +57,8 @@ where
     let (read, write) = tokio::io::split(stream);
     let peer = Arc::new(peer);
     let queue = Arc::new(Queue::new(peer.to_string(), options.queue_len));
-    tokio::spawn(writer::run(write, queue.clone(), options.clone()));
+    let writer = Arc::new(Writer::new(write, queue.clone(), options.clone()));
+    tokio::spawn(writer.clone().run());
     let receiver = Receiver {
         read,
         peer: peer.clone(),
@@ -68,7 +69,7 @@ where
         messages: PhantomData,
     };
     queue.add_sender();
-    (Sender { queue, peer, frame_bytes_max: options.frame_bytes_max }, receiver)
+    (Sender { queue, writer, peer, frame_bytes_max: options.frame_bytes_max }, receiver)
 }
 
 /// What waits to be written.
@@ -84,6 +85,7 @@ pub(crate) enum Queued<M> {
 /// When the last clone is dropped, or [`Sender::close`] is called, what is queued is written and the connection closes.
 pub struct Sender<M> {
     queue: Arc<Queue<Queued<M>>>,
+    writer: Arc<Writer<M>>,
     peer: Arc<Peer>,
     frame_bytes_max: usize,
 }
@@ -103,7 +105,21 @@ impl<M: Encode> Sender<M> {
     /// # Errors
     /// Why the connection has ended.
     pub fn push(&self, messages: impl IntoIterator<Item = M>) -> Result<(), NetError> {
-        self.queue.push(messages.into_iter().map(Queued::Message))
+        self.queue.push(messages.into_iter().map(Queued::Message))?;
+        self.queue.wake();
+        Ok(())
+    }
+
+    /// Queues messages like [`Sender::push`] and writes them from this thread, if the socket takes them at once: for a
+    /// thread outside the runtime that waits for an answer. Waking the runtime's thread may cost more than the message's
+    /// whole way.
+    ///
+    /// # Errors
+    /// Why the connection has ended.
+    pub fn push_now(&self, messages: impl IntoIterator<Item = M>) -> Result<(), NetError> {
+        self.queue.push(messages.into_iter().map(Queued::Message))?;
+        self.writer.write_now();
+        Ok(())
     }
 
     /// Queues one large message as a frame of its own, encoded by the caller and not by the writer: the caller learns if
@@ -154,7 +170,8 @@ impl<M> Sender<M> {
 impl<M> Clone for Sender<M> {
     fn clone(&self) -> Sender<M> {
         self.queue.add_sender();
-        Sender { queue: self.queue.clone(), peer: self.peer.clone(), frame_bytes_max: self.frame_bytes_max }
+        let (queue, writer) = (self.queue.clone(), self.writer.clone());
+        Sender { queue, writer, peer: self.peer.clone(), frame_bytes_max: self.frame_bytes_max }
     }
 }
 

@@ -1,6 +1,6 @@
 //! What waits to be written on one connection, and why the connection ended.
 //!
-//! Start at [`Queue::push`] and [`Queue::take`]. The writer takes all that waits at once, so a queue under load costs one
+//! Start at [`Queue::push`] and [`Queue::try_take`]. The writer takes all that waits at once, so a queue under load costs one
 //! lock per frame.
 //! Invariant: after an end is recorded nobody waits: pushes fail with its reason.
 
@@ -61,15 +61,24 @@ impl<T> Queue<T> {
         }
     }
 
+    /// Adds items; whoever pushes then wakes the writer, or writes.
     pub(crate) fn push(&self, items: impl Iterator<Item = T>) -> Result<(), NetError> {
         // Collected first: the iterator is the caller's code and may do anything, even push.
         let mut items: Vec<T> = items.collect();
         let mut state = self.state.lock();
         self.check_open(&state)?;
         state.waiting.append(&mut items);
-        drop(state);
-        self.work.notify_one();
         Ok(())
+    }
+
+    /// Has the writer look for work.
+    pub(crate) fn wake(&self) {
+        self.work.notify_one();
+    }
+
+    /// Waits until there may be work.
+    pub(crate) async fn work(&self) {
+        self.work.notified().await;
     }
 
     pub(crate) async fn push_when_room(&self, item: T) -> Result<(), NetError> {
@@ -91,17 +100,7 @@ impl<T> Queue<T> {
         }
     }
 
-    /// Waits for work and takes all of it into `into`, which must be empty.
-    pub(crate) async fn take(&self, into: &mut Vec<T>) -> Work {
-        loop {
-            if let Some(work) = self.try_take(into) {
-                return work;
-            }
-            self.work.notified().await;
-        }
-    }
-
-    /// Takes what waits, if there is anything to do.
+    /// Takes what waits into `into`, which must be empty, if there is anything to do.
     pub(crate) fn try_take(&self, into: &mut Vec<T>) -> Option<Work> {
         let mut state = self.state.lock();
         if matches!(state.phase, Phase::Ended(_)) {

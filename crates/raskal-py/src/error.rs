@@ -35,6 +35,7 @@ pub(crate) fn to_exception(py: Python<'_>, failure: &Failure) -> PyErr {
         ErrorKind::Killed => named(py, "KilledWorker", message),
         ErrorKind::Cancelled => named(py, "CancelledError", message),
         ErrorKind::Lost => named(py, "LostResult", message),
+        ErrorKind::Rescheduled => named(py, "Reschedule", message),
         ErrorKind::User | ErrorKind::Internal => PyRuntimeError::new_err(message),
     }
 }

@@ -16,6 +16,7 @@ use raskal_runtime::node::{Executor, ExecutorHost, ExecutorOptions, Running};
 use raskal_runtime::wire::to_message;
 use raskal_runtime::{Failure, ThreadHost};
 use raskal_store::{Codec, Frames, Slate, Value};
+use raskal_types::ErrorKind;
 use std::os::fd::{FromRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
@@ -59,6 +60,13 @@ impl ExecutorHost for PythonHost<'_> {
     fn thread(&self) -> u64 {
         let ident = || -> PyResult<u64> { self.1.import("threading")?.call_method0("get_ident")?.extract::<u64>() };
         ident().unwrap_or_default()
+    }
+
+    fn changed(&self, key: &str, from: &str, to: &str) {
+        let tell = || self.1.import("raskal.distributed.plugin")?.call_method1("changed", (key, from, to));
+        if let Err(error) = tell() {
+            error.write_unraisable(self.1, None);
+        }
     }
 }
 
@@ -165,11 +173,17 @@ fn is_numpy_scalar(object: &Bound<'_, PyAny>) -> bool {
 /// A failure as it travels, with the exception and its traceback as text.
 fn pack(py: Python<'_>, mut failure: Failure) -> FailureMessage {
     let Some(exception) = failure.exception.take() else { return to_message(failure, None, String::new()) };
-    let packed = || -> PyResult<(Vec<u8>, String)> {
+    let mut kind = failure.kind;
+    let mut packed = || -> PyResult<(Vec<u8>, String)> {
         let object = to_python(py, &exception)?;
+        if object.is_instance(&py.import("raskal.exceptions")?.getattr("Reschedule")?)? {
+            kind = ErrorKind::Rescheduled;
+        }
         py.import("raskal.distributed._failure")?.getattr("pack")?.call1((object,))?.extract()
     };
-    match packed() {
+    let packed = packed();
+    failure.kind = kind;
+    match packed {
         Ok((bytes, traceback)) => to_message(failure, Some(bytes), traceback),
         Err(error) => {
             failure.message = format!("{}\n(the exception could not be sent: {error})", failure.message);
@@ -214,6 +228,14 @@ fn executor_current() -> Option<Described> {
 #[pyfunction]
 fn executor_running() -> Vec<Described> {
     EXECUTOR.get().map(|executor| executor.running().into_iter().map(describe).collect()).unwrap_or_default()
+}
+
+/// Has plug-ins be told of each task that begins and ends (`raskal.distributed.plugin.changed`), or no more.
+#[pyfunction]
+fn executor_tell_changes(tell: bool) {
+    if let Some(executor) = EXECUTOR.get() {
+        executor.tell_changes(tell);
+    }
 }
 
 /// Has the task of this thread step aside, so that another can run; false if it has done so, or there is none.
@@ -381,6 +403,7 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(executor_current, module)?)?;
     module.add_function(wrap_pyfunction!(executor_running, module)?)?;
     module.add_function(wrap_pyfunction!(executor_step_aside, module)?)?;
+    module.add_function(wrap_pyfunction!(executor_tell_changes, module)?)?;
     module.add_function(wrap_pyfunction!(executor_step_back, module)?)?;
     module.add_function(wrap_pyfunction!(run_executor, module)?)
 }

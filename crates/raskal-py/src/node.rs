@@ -8,8 +8,11 @@ use crate::error::to_exception;
 use pyo3::prelude::*;
 use raskal_runtime::FunctionRegistry;
 use raskal_runtime::node::NodeOptions;
+use raskal_runtime::node::nursery::Nursery;
 use std::ffi::OsString;
+use std::os::fd::{FromRawFd, OwnedFd};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// All functions that this build can decode.
@@ -25,7 +28,7 @@ pub(crate) fn registry() -> FunctionRegistry {
 /// Runs a node until its scheduler is gone or it is told to end.
 #[pyfunction]
 #[pyo3(signature = (*, executor_command, address=None, scheduler_file=None, token=None, name=None, host=None, executors=1,
-                    threads=1, native_threads=None, memory_limit=0, resources=Vec::new(), lifetime=None, connect_timeout=30.0, end_with_stdin=false, tls_cert=None, tls_key=None,
+                    threads=1, native_threads=None, memory_limit=0, resources=Vec::new(), ports=(0, 0), contact=None, nursery=None, lifetime=None, connect_timeout=30.0, end_with_stdin=false, tls_cert=None, tls_key=None,
                     tls_ca_file=None, insecure=false))]
 #[expect(clippy::too_many_arguments)]
 pub(crate) fn run_node(
@@ -41,6 +44,9 @@ pub(crate) fn run_node(
     native_threads: Option<u32>,
     memory_limit: u64,
     resources: Vec<(String, f64)>,
+    ports: (u16, u16),
+    contact: Option<String>,
+    nursery: Option<i32>,
     lifetime: Option<f64>,
     connect_timeout: f64,
     end_with_stdin: bool,
@@ -61,8 +67,10 @@ pub(crate) fn run_node(
         .map(Duration::try_from_secs_f64)
         .transpose()
         .map_err(|_| pyo3::exceptions::PyValueError::new_err("lifetime must be a number of seconds from 0 on"))?;
+    let nursery = nursery.map(|socket| Nursery::new(own(socket)).map(Arc::new)).transpose()?;
     init_logs();
     let run = || {
+        let told = contact.map(|address| address.parse::<raskal_net::Address>()).transpose()?;
         let certificate = tls_cert.zip(tls_key);
         let contact = Contact { address, scheduler_file, token, certificate, authority: tls_ca_file, insecure };
         let (scheduler, credentials) = contact.find()?;
@@ -72,6 +80,9 @@ pub(crate) fn run_node(
                 credentials,
                 name: name.unwrap_or_default(),
                 host,
+                ports,
+                contact: told,
+                nursery,
                 executors,
                 executor_threads: threads,
                 native_threads: native_threads.unwrap_or(executors * threads).max(1),
@@ -86,6 +97,15 @@ pub(crate) fn run_node(
         )
     };
     py.detach(run).map_err(|failure| to_exception(py, &failure))
+}
+
+/// The descriptor of that number, which the caller gives up.
+fn own(descriptor: i32) -> OwnedFd {
+    #[expect(unsafe_code)]
+    // SAFETY: `raskal.node` detached the socket that it passes: nobody else has this number, or closes it.
+    unsafe {
+        OwnedFd::from_raw_fd(descriptor)
+    }
 }
 
 /// Logs to the standard error what `RASKAL_LOG` asks for; warnings by default.

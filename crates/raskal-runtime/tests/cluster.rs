@@ -120,6 +120,9 @@ impl Cluster {
 
     fn start_node(&self) {
         let options = NodeOptions {
+            ports: (0, 0),
+            nursery: None,
+            contact: None,
             scheduler: self.started.addresses[0].clone(),
             credentials: self.credentials.clone(),
             name: String::new(),

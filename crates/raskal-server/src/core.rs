@@ -10,6 +10,7 @@ use crate::history::{History, now_us};
 use crate::idle::Idle;
 use crate::journal::{Journal, Record};
 use crate::orders::Pending;
+use crate::outbox::Outbox;
 use crate::recover::{Away, Expected};
 use crate::report::Rest;
 use crate::share::Calls;
@@ -19,7 +20,7 @@ use raskal_net::{Address, Sender};
 use raskal_proto::client::WorkerInfo;
 use raskal_proto::{FromClient, FromWorker, Observation, Ran, ToClient, ToWorker};
 use raskal_scheduler::{Event, Instruction, Scheduler, Slots, Traits};
-use raskal_types::{ClientId, TaskId, WorkerId};
+use raskal_types::{ClientId, ErrorKind, TaskId, WorkerId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
@@ -254,13 +255,14 @@ impl Core {
         let peers = self.tables.workers.values().map(|peer| (peer.info.worker, peer.info.address.clone())).collect();
         self.note_record(Record::Worker { worker, name: info.name.clone() });
         let (name, lasting) = (info.name.clone(), self.journal.is_some());
-        let mut outbox = vec![ToWorker::Welcome { worker, lasting }, ToWorker::Peers { joined: peers, left: vec![] }];
+        let mut outbox = Outbox::default();
+        outbox.extend([ToWorker::Welcome { worker, lasting }, ToWorker::Peers { joined: peers, left: vec![] }]);
         outbox.extend(self.setups());
         for other in self.tables.workers.values_mut() {
-            other.outbox.push(ToWorker::Peers { joined: vec![(worker, info.address.clone())], left: vec![] });
+            other.outbox.say(ToWorker::Peers { joined: vec![(worker, info.address.clone())], left: vec![] });
         }
         for client in self.tables.clients.values_mut() {
-            client.outbox.push(ToClient::Workers { joined: vec![info.clone()], left: vec![] });
+            client.outbox.say(ToClient::Workers { joined: vec![info.clone()], left: vec![] });
         }
         let told = format!("{{\"action\":\"add-worker\",\"worker\":{:?}}}", info.address);
         let entry = Worker {
@@ -305,10 +307,10 @@ impl Core {
         let name = WorkerName { id: worker.0.into(), name: gone.info.name, address: address.clone() };
         self.history.worker_gone(name, reason);
         for other in self.tables.workers.values_mut() {
-            other.outbox.push(ToWorker::Peers { joined: vec![], left: vec![worker] });
+            other.outbox.say(ToWorker::Peers { joined: vec![], left: vec![worker] });
         }
         for client in self.tables.clients.values_mut() {
-            client.outbox.push(ToClient::Workers { joined: vec![], left: vec![worker] });
+            client.outbox.say(ToClient::Workers { joined: vec![], left: vec![worker] });
         }
         self.note_record(Record::Left { worker });
         self.worker_settled(worker, false);
@@ -334,7 +336,7 @@ impl Core {
         }
         self.stop_expecting(None);
         self.give_up_clients();
-        self.tables.confirm();
+        self.tables.remind();
         self.history.tick();
         self.step(Event::Tidy);
     }
@@ -392,13 +394,14 @@ impl Core {
         sender: Sender<ToClient>,
     ) {
         let workers = self.tables.workers.values().map(|worker| worker.info.clone()).collect();
-        let outbox = vec![
+        let mut outbox = Outbox::default();
+        outbox.extend([
             ToClient::Welcome { client, dashboard: self.dashboard.clone(), lasting: self.journal.is_some() },
             ToClient::Workers { joined: workers, left: vec![] },
-        ];
+        ]);
         self.tables
             .clients
-            .insert(client, Client { sender, outbox, name, session, connection, accepted: vec![], graphs });
+            .insert(client, Client { sender, outbox, name, session, connection, graphs });
     }
 
     pub(crate) fn give_graphs(&mut self, client: ClientId) {
@@ -411,7 +414,7 @@ impl Core {
         self.note_record(Record::Graphs { client, first, behind: next });
         if let Some(client) = self.tables.clients.get_mut(&client) {
             client.graphs.push((first, next));
-            client.outbox.push(ToClient::Graphs { first, count: GRAPHS_PER_RANGE });
+            client.outbox.say(ToClient::Graphs { first, count: GRAPHS_PER_RANGE });
         }
     }
 
@@ -430,6 +433,10 @@ impl Core {
                     // A late answer that nobody wants.
                     self.tables.let_go(task);
                 }
+            }
+            FromWorker::Failed { task, attempt, failure, .. } if failure.kind == ErrorKind::Rescheduled => {
+                // As if it had been asked back before it began.
+                self.step(Event::Retracted { worker, task, attempt });
             }
             FromWorker::Failed { task, attempt, died, failure } => {
                 if self.tables.has(task) {

@@ -44,7 +44,11 @@ impl Core {
                     self.tables.tell_worker(worker, ToWorker::Retract { task, attempt });
                 }
                 Instruction::Free { worker, task } => {
-                    self.tables.tell_worker(worker, ToWorker::Free { task });
+                    // Memory is given back at once; a few bytes can wait for company.
+                    match self.tables.is_small(task) {
+                        true => self.tables.mention_to_worker(worker, ToWorker::Free { task }),
+                        false => self.tables.tell_worker(worker, ToWorker::Free { task }),
+                    }
                     if self.scheduler.holders(task).is_empty() {
                         self.tables.let_go(task);
                     }
@@ -82,7 +86,7 @@ impl Core {
         let function = &submitted.functions[layer_id.0 as usize];
         if submitted.informed.insert((layer_id.0, worker)) {
             let layer = submitted.graph.layer(layer_id);
-            target.outbox.push(ToWorker::Function {
+            target.outbox.say(ToWorker::Function {
                 graph: task.graph,
                 layer: layer_id.0,
                 prefix: layer.prefix.clone(),
@@ -96,7 +100,7 @@ impl Core {
             });
         }
         let payload = function.payload(index).to_vec();
-        target.outbox.push(ToWorker::Run { task, attempt, layer: layer_id.0, index, payload, inputs });
+        target.outbox.say(ToWorker::Run { task, attempt, layer: layer_id.0, index, payload, inputs });
     }
 
     pub(crate) fn deliver_finished(&mut self, client: ClientId, task: TaskId) {
@@ -155,7 +159,7 @@ impl Core {
         informed.sort_unstable();
         informed.dedup();
         for worker in informed {
-            self.tables.tell_worker(worker, ToWorker::Forget { graph });
+            self.tables.mention_to_worker(worker, ToWorker::Forget { graph });
         }
         self.history.forgotten(graph, Named { graph: submitted.graph, names: submitted.names });
     }

@@ -26,6 +26,7 @@ mod idle;
 mod journal;
 pub mod options;
 mod orders;
+mod outbox;
 mod profile;
 mod recover;
 mod report;

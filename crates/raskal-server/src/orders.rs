@@ -121,10 +121,10 @@ impl Core {
             self.step(Event::Cancel { graph });
         }
         for client in self.tables.clients.values_mut() {
-            client.outbox.push(ToClient::Restarted);
+            client.outbox.say(ToClient::Restarted);
         }
         for worker in self.tables.workers.values_mut() {
-            worker.outbox.push(ToWorker::Restart);
+            worker.outbox.say(ToWorker::Restart);
         }
     }
 

@@ -164,7 +164,7 @@ impl Core {
             }
         }
         for worker in self.tables.workers.values_mut() {
-            worker.outbox.push(ToWorker::Setup { setup: setup.clone(), now: false });
+            worker.outbox.say(ToWorker::Setup { setup: setup.clone(), now: false });
         }
     }
 

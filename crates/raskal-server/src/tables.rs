@@ -1,5 +1,6 @@
 //! What the scheduler process knows beside the scheduler: peers, functions, small values and failures.
 
+use crate::outbox::Outbox;
 use raskal_graph::Graph;
 use raskal_net::Sender;
 use raskal_proto::client::WorkerInfo;
@@ -16,8 +17,7 @@ pub(crate) type IndexMap<V> = HashMap<u32, V, foldhash::fast::FixedState>;
 /// A connected worker.
 pub(crate) struct Worker {
     pub(crate) sender: Sender<ToWorker>,
-    /// What is to be said at the end of this turn.
-    pub(crate) outbox: Vec<ToWorker>,
+    pub(crate) outbox: Outbox<ToWorker>,
     pub(crate) info: WorkerInfo,
     pub(crate) last_seen: Instant,
     pub(crate) memory_managed_bytes: u64,
@@ -30,13 +30,11 @@ pub(crate) struct Worker {
 /// A connected client.
 pub(crate) struct Client {
     pub(crate) sender: Sender<ToClient>,
-    pub(crate) outbox: Vec<ToClient>,
+    pub(crate) outbox: Outbox<ToClient>,
     pub(crate) name: String,
     /// The random number by which it is known again, and the number of its connection.
     pub(crate) session: u128,
     pub(crate) connection: ClientId,
-    /// Submissions that arrived, of which it was not told yet.
-    pub(crate) accepted: Vec<GraphId>,
     /// The graph numbers that it may use: first, and one behind the last.
     pub(crate) graphs: Vec<(u32, u32)>,
 }
@@ -79,41 +77,40 @@ pub(crate) struct Tables {
 impl Tables {
     pub(crate) fn tell_worker(&mut self, worker: WorkerId, message: ToWorker) {
         if let Some(worker) = self.workers.get_mut(&worker) {
-            worker.outbox.push(message);
+            worker.outbox.say(message);
         }
     }
 
     pub(crate) fn tell_client(&mut self, client: ClientId, message: ToClient) {
         if let Some(client) = self.clients.get_mut(&client) {
-            client.outbox.push(message);
+            client.outbox.say(message);
+        }
+    }
+
+    /// Tells a worker what can wait.
+    pub(crate) fn mention_to_worker(&mut self, worker: WorkerId, message: ToWorker) {
+        if let Some(worker) = self.workers.get_mut(&worker) {
+            worker.outbox.mention(message);
         }
     }
 
     /// Hands what is to be said to the connections.
     pub(crate) fn flush(&mut self) {
-        // A connection that has ended says so to its reader, which tells us.
-        for worker in self.workers.values_mut().filter(|worker| !worker.outbox.is_empty()) {
-            let _ = worker.sender.push(worker.outbox.drain(..));
-        }
-        for client in self.clients.values_mut().filter(|client| !client.outbox.is_empty()) {
-            // Told along with something else: alone it would wake the client for nothing.
-            let accepted = client.accepted.drain(..).map(|graph| ToClient::Accepted { graph });
-            let _ = client.sender.push(accepted.chain(client.outbox.drain(..)));
-        }
+        self.workers.values_mut().for_each(|worker| worker.outbox.flush(&worker.sender));
+        self.clients.values_mut().for_each(|client| client.outbox.flush(&client.sender));
     }
 
     /// A submission arrived.
     pub(crate) fn accepted(&mut self, client: ClientId, graph: GraphId) {
         if let Some(client) = self.clients.get_mut(&client) {
-            client.accepted.push(graph);
+            client.outbox.mention(ToClient::Accepted { graph });
         }
     }
 
-    /// Tells clients of what arrived, if they were not told along with something else.
-    pub(crate) fn confirm(&mut self) {
-        for client in self.clients.values_mut() {
-            client.outbox.extend(client.accepted.drain(..).map(|graph| ToClient::Accepted { graph }));
-        }
+    /// Says what was only mentioned.
+    pub(crate) fn remind(&mut self) {
+        self.workers.values_mut().for_each(|worker| worker.outbox.remind());
+        self.clients.values_mut().for_each(|client| client.outbox.remind());
     }
 
     pub(crate) fn hold(&mut self, task: TaskId, held: Held) {
@@ -132,6 +129,12 @@ impl Tables {
             let layer = submitted.graph.locate(task.index).0;
             submitted.held_by_layer[layer.0 as usize] -= 1;
         }
+    }
+
+    /// Whether a result is so small that it travels inside messages.
+    pub(crate) fn is_small(&self, task: TaskId) -> bool {
+        let submitted = self.graphs.get(&task.graph);
+        submitted.and_then(|submitted| submitted.held.get(&task.index)).is_some_and(|held| held.inline.is_some())
     }
 
     pub(crate) fn key(&self, task: TaskId) -> String {

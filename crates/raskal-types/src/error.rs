@@ -28,4 +28,6 @@ pub enum ErrorKind {
     Lost,
     /// A defect of raskal itself; the message says so.
     Internal,
+    /// A task asks to be run anew, on whatever worker (`raskal.distributed.Reschedule`).
+    Rescheduled,
 }

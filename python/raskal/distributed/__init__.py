@@ -28,22 +28,20 @@ from raskal.distributed.plugin import (
 )
 from raskal.distributed.processes import Nanny, Scheduler, Worker
 from raskal.distributed.progress import progress, span
+from raskal.distributed.rpc import connect, rpc
 from raskal.distributed.security import Security
 from raskal.distributed.spec import SpecCluster
 from raskal.distributed.ssh import SSHCluster
+from raskal.distributed.task_metadata import get_task_metadata
 from raskal.distributed.waiting import as_completed, fire_and_forget, wait
 from raskal.distributed.worker import get_worker, rejoin, secede, worker_client
-from raskal.exceptions import CancelledError, FutureCancelledError, KilledWorker, LostResult
+from raskal.exceptions import CancelledError, FutureCancelledError, KilledWorker, LostResult, Reschedule
 
 TimeoutError = TimeoutError
 
 # Names of Dask's that have no counterpart, and what to use instead.
 _INSTEAD = {
-    "rpc": "processes speak a protocol of their own; Client has methods for what can be asked",
-    "connect": "processes speak a protocol of their own; use Client(address)",
     "Status": "`status` of clients, clusters and processes is a word, such as 'running'",
-    "Reschedule": "pass retries= to submit and raise any exception",
-    "get_task_metadata": "use Client.get_task_stream",
     "sync": "use Client.sync",
     "local_client": "use worker_client",
     "SubprocessCluster": "use LocalCluster, whose workers are processes",
@@ -80,6 +78,7 @@ __all__ = [
     "PipInstall",
     "Pub",
     "Queue",
+    "Reschedule",
     "SSHCluster",
     "Scheduler",
     "SchedulerPlugin",
@@ -95,17 +94,20 @@ __all__ = [
     "WorkerPlugin",
     "as_completed",
     "config",
+    "connect",
     "default_client",
     "ensure_default_client",
     "fire_and_forget",
     "futures_of",
     "get_client",
+    "get_task_metadata",
     "get_task_stream",
     "get_worker",
     "performance_report",
     "print",
     "progress",
     "rejoin",
+    "rpc",
     "secede",
     "span",
     "wait",

@@ -32,6 +32,7 @@ from raskal.distributed.cluster import LocalCluster
 from raskal.distributed.custody import CustodyMethods
 from raskal.distributed.future import Future
 from raskal.distributed.inventory import InventoryMethods
+from raskal.distributed.logs import LogMethods
 from raskal.distributed.observing import ObservingMethods
 from raskal.distributed.picture import cluster_html
 from raskal.distributed.results import ResultMethods
@@ -58,6 +59,7 @@ class Client(
     CallMethods,
     InventoryMethods,
     ObservingMethods,
+    LogMethods,
 ):
     """A connection to a cluster, which then runs what is computed.
 

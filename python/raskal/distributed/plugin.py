@@ -45,7 +45,8 @@ class WorkerPlugin:
 
     Notes
     -----
-    Differs from Dask: `transition` is not called, as tasks change their states in Rust.
+    Differs from Dask: `transition` is called for Python tasks that begin and end, in the process and on the thread that
+    runs them; what comes before and after is Rust's, and not told.
 
     Examples
     --------
@@ -68,7 +69,15 @@ class WorkerPlugin:
         """Undo it, when the plug-in is unregistered."""
 
     def transition(self, key: Any, start: str, finish: str, **kwargs: Any) -> None:
-        """Not called."""
+        """A task begins or ends: from ``"ready"`` to ``"executing"``, and on to ``"memory"`` or ``"error"``.
+
+        Parameters
+        ----------
+        key : str
+            The task's key.
+        start, finish : str
+            The states.
+        """
 
 
 class NannyPlugin:
@@ -406,7 +415,35 @@ def add_plugin(name: str, plugin: Any, once: bool) -> str:
     if hasattr(result, "__await__"):
         run_coroutine(_await(result))
     worker.plugins[name] = plugin
+    _tell_changes(worker)
     return name
+
+
+def _tell_changes(worker: Any) -> None:
+    """Have plug-ins be told of tasks that begin and end, if there are any that want to be."""
+    from raskal._raskal import executor_tell_changes
+
+    global _listeners
+    listeners = [plugin for plugin in worker.plugins.values() if _listens(plugin)]
+    _listeners = listeners
+    executor_tell_changes(bool(listeners))
+
+
+def _listens(plugin: Any) -> bool:
+    own = getattr(type(plugin), "transition", None)
+    return own is not None and own is not WorkerPlugin.transition
+
+
+_listeners: list[Any] = []
+
+
+def changed(key: str, start: str, finish: str) -> None:
+    """Tell the plug-ins of this process of a task; called by ``crates/raskal-py/src/executor.rs``."""
+    for plugin in _listeners:
+        try:
+            plugin.transition(key, start, finish)
+        except Exception:
+            logger.exception("transition of the plug-in %r raised", plugin)
 
 
 async def _await(result: Any) -> Any:
@@ -422,6 +459,7 @@ def remove_plugin(name: str) -> None:
     plugin = worker.plugins.pop(name, None)
     if plugin is None:
         raise ValueError(f"there is no plug-in {name!r}\nhint: there are {sorted(worker.plugins)}")
+    _tell_changes(worker)
     teardown = getattr(plugin, "teardown", None)
     result = teardown(worker) if teardown is not None else None
     if hasattr(result, "__await__"):

@@ -22,10 +22,12 @@ from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+from raskal import _nursery
 from raskal.annotations import read_resources
 from raskal.distributed._sync import in_thread
 from raskal.distributed.picture import dashboard_link
 from raskal.distributed.security import Security
+from raskal.utils import parse_timedelta
 
 __all__ = ["ClusterProcess", "Nanny", "Scheduler", "Worker", "find_command"]
 
@@ -85,7 +87,7 @@ class ClusterProcess:
     """
 
     def __init__(self) -> None:
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: subprocess.Popen[bytes] | _nursery.Forked | None = None
         self.logs: deque[str] = deque(maxlen=_LOG_LINES)
         self.quiet = False
         self.log_level = "warn"
@@ -139,10 +141,7 @@ class ClusterProcess:
         """Start the process without waiting for it."""
         # Workers import what this process can: modules beside its script, and paths that it added.
         path = os.pathsep.join(entry or os.getcwd() for entry in sys.path)
-        environment = {"RASKAL_LOG": self.log_level, **os.environ, "PYTHONPATH": path, **self.environment}
-        self.process = subprocess.Popen(
-            self.command(), stdin=subprocess.PIPE, stdout=self.output(), stderr=subprocess.PIPE, env=environment
-        )
+        self.process = self.open({"RASKAL_LOG": self.log_level, **os.environ, "PYTHONPATH": path, **self.environment})
         self._finalizer = weakref.finalize(self, _end, self.process)
         first = self.first_input()
         if first:
@@ -155,6 +154,12 @@ class ClusterProcess:
             target=_echo, args=(self.process.stderr, self.logs, self.quiet), name="raskal-log", daemon=True
         )
         self._listener.start()
+
+    def open(self, environment: dict[str, str]) -> subprocess.Popen[bytes] | _nursery.Forked:
+        """Make the process."""
+        return subprocess.Popen(
+            self.command(), stdin=subprocess.PIPE, stdout=self.output(), stderr=subprocess.PIPE, env=environment
+        )
 
     def first_line(self) -> bytes:
         """The first line that it prints; empty if it ends instead."""
@@ -232,7 +237,7 @@ def _echo(stream: Any, logs: deque[str], quiet: bool) -> None:
                 quiet = True
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def _end(process: subprocess.Popen[bytes] | _nursery.Forked) -> None:
     if process.stdin is not None:
         try:
             process.stdin.close()
@@ -401,10 +406,20 @@ class Worker(ClusterProcess):
         Folder for temporary files.
     host, interface : str, optional
         Where other workers and clients reach it.
+    port : int or str, optional
+        The port there, or a range such as ``"9000:9100"``; by default any free one.
+    contact_address : str, optional
+        The address that others are told, where it is another.
     security : Security, optional
         Certificates of one's own.
     scheduler_file : str, optional
         The file that the scheduler wrote.
+    death_timeout : float or str, optional
+        For how long to look for the scheduler.
+    lifetime, lifetime_stagger : float or str, optional
+        After how long it leaves, and by how much more or less, by chance.
+    lifetime_restart : bool
+        Whether it starts anew then.
     preload : str or list of str
         Modules or files that its executors import first.
     env : dict, optional
@@ -428,10 +443,14 @@ class Worker(ClusterProcess):
         local_directory: str | os.PathLike[str] | None = None,
         host: str | None = None,
         interface: str | None = None,
+        port: int | str | None = None,
+        contact_address: str | None = None,
         security: Any = None,
         scheduler_file: str | os.PathLike[str] | None = None,
         death_timeout: Any = None,
         lifetime: Any = None,
+        lifetime_stagger: Any = None,
+        lifetime_restart: bool = False,
         preload: Any = None,
         preload_argv: Any = None,
         env: Mapping[str, Any] | None = None,
@@ -456,7 +475,9 @@ class Worker(ClusterProcess):
         self.memory_limit, self.resources = memory_limit, read_resources(resources)
         self.local_directory, self.host, self.interface = local_directory, host, interface
         self.security = Security.of(security)
-        self.death_timeout, self.lifetime = death_timeout, lifetime
+        self.port, self.contact_address = port or kwargs.get("worker_port"), contact_address
+        self.death_timeout, self.lifetime = _seconds(death_timeout), _seconds(lifetime)
+        self.lifetime_stagger, self.lifetime_restart = _seconds(lifetime_stagger), lifetime_restart
         self.preload = [preload] if isinstance(preload, str) else list(preload or ())
         self.preload_argv = list(preload_argv or ())
         self.environment = {key: str(value) for key, value in (env or {}).items()}
@@ -478,8 +499,11 @@ class Worker(ClusterProcess):
             "--local-directory": self.local_directory,
             "--host": self.host,
             "--interface": self.interface,
+            "--worker-port": self.port,
+            "--contact-address": self.contact_address,
             "--death-timeout": self.death_timeout,
             "--lifetime": self.lifetime,
+            "--lifetime-stagger": self.lifetime_stagger,
         }
         for option, value in given.items():
             command += [] if value is None else [option, str(value)]
@@ -487,8 +511,52 @@ class Worker(ClusterProcess):
             command += ["--preload", str(module)]
         if self.security is not None:
             command += self.security.options("worker")
+        command += ["--lifetime-restart"] if self.lifetime_restart else []
         command += [*self.options, "--end-with-stdin"]
         return [*command, "--", *map(str, self.preload_argv)] if self.preload_argv else command
+
+    def open(self, environment: dict[str, str]) -> subprocess.Popen[bytes] | _nursery.Forked:
+        """Make the process: forked, unless its Python is to start with other variables than those of its like."""
+        if self.environment or not _nursery.available():
+            return super().open(environment)
+        try:
+            return nursery_of(environment).spawn("raskal.node:main", self.command()[3:], environment, self.output())
+        except OSError:
+            # Somebody ended it, which need not end us.
+            return super().open(environment)
+
+    def _close(self) -> None:
+        super()._close()
+        end_nurseries()
+
+
+_nurseries: dict[str, _nursery.Nursery] = {}
+_nurseries_lock = threading.Lock()
+
+
+def nursery_of(environment: Mapping[str, str]) -> _nursery.Nursery:
+    """What forks workers of this environment for this process.
+
+    Parameters
+    ----------
+    environment : dict
+        What Python starts with. Processes of another folder or environment are not forked from the same one.
+    """
+    kind = json.dumps([os.getpid(), os.getcwd(), sorted(environment.items())])
+    with _nurseries_lock:
+        nursery = _nurseries.get(kind)
+        if nursery is None or nursery.ended:
+            nursery = _nurseries[kind] = _nursery.Nursery(environment)
+        return nursery
+
+
+def end_nurseries() -> None:
+    """End those of which no process is left."""
+    with _nurseries_lock:
+        for kind, nursery in list(_nurseries.items()):
+            if nursery.is_empty:
+                del _nurseries[kind]
+                nursery.close()
 
 
 class Nanny(Worker):
@@ -497,9 +565,8 @@ class Nanny(Worker):
 
 _OF_NO_USE = {
     "services", "reconnect", "validate", "quiet", "dashboard", "dashboard_address", "dashboard_prefix", "protocol",
-    "worker_class", "worker_port", "loop", "executor", "contact_address", "heartbeat_interval", "config",
-    "preload_nanny", "preload_nanny_argv", "service_kwargs", "http_prefix", "nanny", "port", "lifetime_stagger",
-    "lifetime_restart",
+    "worker_class", "worker_port", "loop", "executor", "heartbeat_interval", "config",
+    "preload_nanny", "preload_nanny_argv", "service_kwargs", "http_prefix", "nanny",
 }  # fmt: skip
 
 
@@ -507,6 +574,11 @@ def _refuse_unknown(process: Any, kwargs: Mapping[str, Any], known: set[str]) ->
     unknown = sorted(set(kwargs) - known)
     if unknown:
         raise TypeError(f"{type(process).__name__} got unknown arguments {unknown}")
+
+
+def _seconds(time: Any) -> float | None:
+    """A time as the command takes it."""
+    return None if time is None else parse_timedelta(time)
 
 
 def _bytes(limit: Any) -> str | None:

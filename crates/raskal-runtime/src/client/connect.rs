@@ -66,7 +66,10 @@ impl Client {
                 sender.push([FromClient::Hello { name, session }])?;
                 let line = Arc::new(Line::default());
                 line.connect(sender);
-                tokio::spawn(release(shared.clone(), line.clone()));
+                tokio::spawn({
+                    let line = line.clone();
+                    async move { line.tell_released().await }
+                });
                 let fetcher = Arc::new(Fetcher::new(&credentials));
                 tokio::spawn(Talk { shared, line: line.clone(), session, address, credentials }.go_on(receiver));
                 Ok::<_, Failure>((line, fetcher))
@@ -245,17 +248,6 @@ impl Talk {
             }
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(PAUSE_MAX);
-        }
-    }
-}
-
-/// Tells the scheduler of results that nobody wants any more.
-async fn release(shared: Arc<Shared>, sender: Arc<Line>) {
-    loop {
-        shared.release.notified().await;
-        let tasks = std::mem::take(&mut shared.table.lock().released);
-        if sender.push([FromClient::Release { tasks }]).is_err() {
-            return;
         }
     }
 }

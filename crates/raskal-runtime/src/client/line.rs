@@ -9,16 +9,25 @@ use parking_lot::{Mutex, MutexGuard};
 use raskal_net::{NetError, Sender};
 use raskal_proto::FromClient;
 use raskal_proto::client::Submit;
-use raskal_types::GraphId;
+use raskal_types::{GraphId, TaskId};
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// Larger submissions are not kept: one that was on its way when the connection broke is lost, and its results say so.
 const KEPT_BYTES_MAX: usize = 64 << 20;
+
+/// Larger submissions are encoded and written by the client's own threads, not by whoever submits.
+const NOW_BYTES_MAX: usize = 256 << 10;
+
+/// How long released results wait for something that is said anyway.
+const RELEASE: Duration = Duration::from_millis(3);
 
 /// The way to the scheduler.
 #[derive(Default)]
 pub(crate) struct Line {
     state: Mutex<LineState>,
+    /// Wakes the task that tells the scheduler of released results.
+    release: tokio::sync::Notify,
 }
 
 /// What a line holds.
@@ -27,6 +36,8 @@ pub(crate) struct LineState {
     sender: Option<Sender<FromClient>>,
     waiting: Vec<FromClient>,
     unconfirmed: BTreeMap<GraphId, Submit>,
+    /// Results that nobody wants any more, of which the scheduler was not told yet.
+    released: Vec<TaskId>,
     closed: bool,
 }
 
@@ -39,6 +50,27 @@ impl Line {
     /// Says something to the scheduler, as soon as it is there.
     pub(crate) fn push(&self, messages: impl IntoIterator<Item = FromClient>) -> Result<(), NetError> {
         self.lock().push(messages)
+    }
+
+    /// Notes that a result is not wanted any more: told along with what is said next, or by [`Line::tell_released`].
+    pub(crate) fn release(&self, task: TaskId) {
+        let mut state = self.lock();
+        state.released.push(task);
+        if state.released.len() == 1 {
+            self.release.notify_one();
+        }
+    }
+
+    /// Tells of results that nobody wants any more, if nothing else was said for a moment: a message of its own wakes the
+    /// whole cluster, and whoever drops one result mostly asks for another at once.
+    pub(crate) async fn tell_released(&self) {
+        loop {
+            self.release.notified().await;
+            tokio::time::sleep(RELEASE).await;
+            if self.push([]).is_err() {
+                return;
+            }
+        }
     }
 
     /// The first connection is there.
@@ -87,24 +119,31 @@ impl Line {
 impl LineState {
     /// As [`Line::push`].
     pub(crate) fn push(&mut self, messages: impl IntoIterator<Item = FromClient>) -> Result<(), NetError> {
-        let messages: Vec<FromClient> = messages.into_iter().collect();
-        for message in &messages {
+        let mut said = Vec::new();
+        if !self.released.is_empty() {
+            said.push(FromClient::Release { tasks: std::mem::take(&mut self.released) });
+        }
+        said.extend(messages);
+        let mut bytes_max = 0;
+        for message in &said {
             if let FromClient::Submit(submit) = message {
                 let bytes = submit.functions.iter().map(|function| function.shared.len() + function.payloads.len());
-                if bytes.sum::<usize>() <= KEPT_BYTES_MAX {
+                let bytes: usize = bytes.sum();
+                bytes_max = bytes_max.max(bytes);
+                if bytes <= KEPT_BYTES_MAX {
                     self.unconfirmed.insert(submit.graph, (**submit).clone());
                 }
             }
         }
         match &self.sender {
-            // Whoever reads finds a connection that ended, and says all of it again on the next.
-            Some(sender) if self.closed => sender.push(messages),
+            _ if said.is_empty() => Ok(()),
             Some(sender) => {
-                let _ = sender.push(messages);
-                Ok(())
+                let pushed = if bytes_max > NOW_BYTES_MAX { sender.push(said) } else { sender.push_now(said) };
+                // Whoever reads finds a connection that ended, and says all of it again on the next.
+                if self.closed { pushed } else { Ok(()) }
             }
             None => {
-                self.waiting.extend(messages);
+                self.waiting.extend(said);
                 Ok(())
             }
         }

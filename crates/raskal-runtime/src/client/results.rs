@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 pub(crate) const POLL: Duration = Duration::from_millis(50);
 
 /// How long to look for something before sleeping.
-const LOOK: Duration = Duration::from_micros(400);
+const LOOK: Duration = Duration::from_micros(1000);
 /// After so many looks in vain, only each of so many waits looks.
 const LOOKS: u32 = 8;
 
@@ -112,17 +112,13 @@ impl Drop for Remote {
     fn drop(&mut self) {
         let mut table = self.client.shared.table.lock();
         let (outcome, forgotten) = table.forget(self.task);
-        let mut tell = false;
-        if table.ended.is_none() && !matches!(outcome, Some(Outcome::Cancelled)) {
-            // Gathered: handles are often dropped by the thousand.
-            tell = table.released.is_empty();
-            table.released.push(self.task);
-        }
+        // Gathered: handles are often dropped by the thousand.
+        let tell = table.ended.is_none() && !matches!(outcome, Some(Outcome::Cancelled));
         drop(table);
         // Functions may be objects of a host language, whose end may call anything.
         drop(forgotten);
         if tell {
-            self.client.shared.release.notify_one();
+            self.client.sender.release(self.task);
         }
     }
 }

@@ -74,8 +74,10 @@ impl Client {
         let handles: Vec<Arc<Remote>> =
             unique.iter().map(|&index| Arc::new(Remote::new(self.clone(), TaskId { graph: id, index }))).collect();
         let submit = Submit { graph: id, layers: parts, functions: encoded, imports: imported, wanted: unique.clone() };
-        line.push([FromClient::Submit(Box::new(submit))])?;
+        let said = line.push([FromClient::Submit(Box::new(submit))]);
+        // Before handles may be dropped, which takes the same lock.
         drop(line);
+        said?;
         wanted
             .iter()
             .map(|index| {

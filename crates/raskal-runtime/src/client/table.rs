@@ -70,8 +70,6 @@ pub(crate) struct Table {
     pub(crate) ended: Option<String>,
     /// Grows with each change that somebody may wait for.
     pub(crate) changes: u64,
-    /// Results that nobody wants any more, of which the scheduler was not told yet.
-    pub(crate) released: Vec<TaskId>,
     /// The tasks that were settled, for those who watch them; kept only while somebody does.
     pub(crate) watchers: Vec<std::sync::mpsc::Sender<TaskId>>,
     /// Where answers of the board and of executors go, once somebody asks for them.
@@ -87,8 +85,6 @@ pub(crate) struct Shared {
     pub(crate) heard: AtomicU64,
     /// How many looks in a row heard nothing.
     pub(crate) fruitless: AtomicU32,
-    /// Wakes the task that tells the scheduler of released results.
-    pub(crate) release: tokio::sync::Notify,
 }
 
 impl Shared {

@@ -21,7 +21,7 @@ use std::collections::{HashMap, VecDeque};
 use std::io::{BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// How long answers are gathered while there is more to do.
@@ -45,6 +45,9 @@ pub trait ExecutorHost {
 
     /// The host language's number of this thread.
     fn thread(&self) -> u64;
+
+    /// A task of this key goes from one state to another; told if [`Executor::tell_changes`] asked for it.
+    fn changed(&self, _key: &str, _from: &str, _to: &str) {}
 }
 
 /// How an executor serves whoever started it.
@@ -164,6 +167,8 @@ pub struct Executor {
     clock: Clock,
     /// Which numbers threads have.
     numbers: Mutex<Vec<bool>>,
+    /// Whether the host is told of each task that begins and ends.
+    tells: AtomicBool,
 }
 
 /// Instants as time since the Unix epoch. Set anew whenever a thread has nothing to do, so that it follows the system's.
@@ -217,6 +222,7 @@ impl Executor {
             pipe: Mutex::new(pipe),
             lender: Lender::new(std::os::unix::process::parent_id()),
             numbers: Mutex::default(),
+            tells: AtomicBool::new(false),
             options,
             registry,
             clock: Clock::new(),
@@ -262,12 +268,16 @@ impl Executor {
                 let mut queue = self.queue.lock();
                 if queue.surplus > 0 {
                     queue.surplus -= 1;
-                    return;
+                    drop(queue);
+                    return self.flush();
                 }
                 queue.next()
             };
             let job = match job {
-                Some(job) => job,
+                Some(job) => {
+                    self.gather_soon();
+                    job
+                }
                 None => {
                     self.flush();
                     let mut job = None;
@@ -279,7 +289,14 @@ impl Executor {
                 }
             };
             *desk.lock() = Some((job.task, job.attempt, job.layer.clone(), job.index));
-            let ended = self.run(job, number, host);
+            let told = self.tells.load(Ordering::Relaxed).then(Executor::current).flatten();
+            if let Some(told) = &told {
+                host.changed(&told.key, "ready", "executing");
+            }
+            let (ended, well) = self.run(job, number, host);
+            if let Some(told) = &told {
+                host.changed(&told.key, "executing", if well { "memory" } else { "error" });
+            }
             *desk.lock() = None;
             if ASIDE.take() {
                 // Another thread took this one's place.
@@ -338,6 +355,11 @@ impl Executor {
                 host.call(&payload, CallAnswer { executor: self.clone(), call, result: Vec::new() });
             }
         }
+    }
+
+    /// Has the host be told of each task that begins and ends from now on, or no more.
+    pub fn tell_changes(&self, tell: bool) {
+        self.tells.store(tell, Ordering::Relaxed);
     }
 
     /// The task that runs on this thread.
@@ -399,7 +421,8 @@ impl Executor {
         }
     }
 
-    fn run(&self, job: Job, thread: u32, host: &dyn ExecutorHost) -> Instant {
+    /// Runs a task; when it ended, and whether well.
+    fn run(&self, job: Job, thread: u32, host: &dyn ExecutorHost) -> (Instant, bool) {
         let (task, attempt) = (job.task, job.attempt);
         if let Some(slate) = &self.options.slate {
             slate.write(task_number(task));
@@ -428,11 +451,13 @@ impl Executor {
             }
             Err(failure) => failed(task, attempt, host.pack(failure), ran),
         };
-        self.say(answer);
+        let well = matches!(answer, FromExecutor::Finished { .. });
+        // Written by this thread if there is nothing more to do.
+        self.answers.lock().push(answer);
         if let Some(slate) = &self.options.slate {
             slate.write(NO_TASK);
         }
-        ended
+        (ended, well)
     }
 
     /// The value's size and, unless it goes as a frame of its own, its bytes.
@@ -505,9 +530,13 @@ impl Executor {
     }
 
     fn say(&self, answer: FromExecutor) {
-        let mut answers = self.answers.lock();
-        answers.push(answer);
-        if answers.len() == 1 {
+        self.answers.lock().push(answer);
+        self.gathered.notify_one();
+    }
+
+    /// Has the answers that wait written soon, whatever this thread does meanwhile.
+    fn gather_soon(&self) {
+        if !self.answers.lock().is_empty() {
             self.gathered.notify_one();
         }
     }

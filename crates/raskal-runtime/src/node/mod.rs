@@ -6,7 +6,8 @@
 //!
 //! - [`options`]: what a node is told; `start`: from options to a running node.
 //! - `shell`: events in, messages out; `store`: the values of the node; `layer`: the functions it was sent.
-//! - `native`: threads for native tasks; `process`: executor processes, their start, end and restart.
+//! - `native`: threads for native tasks; `process`: executor processes, their start, end and restart; [`nursery`]: what
+//!   forks them.
 //! - [`pipe`]: the frames between node and executor; [`executor`]: the other end of it.
 //! - `calls`: calls into executors beside the tasks.
 //! - `memory`: the limit, and values on disk; `rejoin`: a scheduler that is gone and there again.
@@ -21,6 +22,7 @@ pub mod executor;
 mod layer;
 mod memory;
 mod native;
+pub mod nursery;
 pub mod options;
 pub mod pipe;
 pub(crate) mod process;

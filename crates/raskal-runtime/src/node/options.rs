@@ -1,7 +1,9 @@
 //! What a node is told.
 
+use crate::node::nursery::Nursery;
 use raskal_net::{Address, Credentials};
 use std::ffi::OsString;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How to run a node.
@@ -15,6 +17,10 @@ pub struct NodeOptions {
     pub name: String,
     /// Where to listen for peers and clients: a host, or nothing for the one from which the scheduler is reached.
     pub host: Option<String>,
+    /// The first and the last of the ports to listen at, of which a free one is taken; 0 for any.
+    pub ports: (u16, u16),
+    /// The address that others are told, where it is not the one that it listens at.
+    pub contact: Option<Address>,
     /// How many executor processes.
     pub executors: u32,
     /// How many threads each.
@@ -23,6 +29,8 @@ pub struct NodeOptions {
     pub native_threads: u32,
     /// The command that starts an executor; its standard input is the pipe.
     pub executor_command: Vec<OsString>,
+    /// What forks executors, in place of the command.
+    pub nursery: Option<Arc<Nursery>>,
     /// How much it has of each named resource.
     pub resources: Vec<(String, f64)>,
     /// The memory budget, for people to see; 0 for none.

@@ -3,6 +3,7 @@
 //! Start at [`start`]. A process that dies is described by exit code or signal and its last words on the standard error;
 //! the shell then starts another.
 
+use crate::node::nursery::Forked;
 use crate::node::options::NodeOptions;
 use crate::node::pipe::Frame;
 use crate::node::shell::NodeEvent;
@@ -19,9 +20,9 @@ use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
-use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf, pipe};
 use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
 
@@ -90,41 +91,26 @@ pub(crate) fn start(
     let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
     ours.set_nonblocking(true)?;
     let ours = UnixStream::from_std(ours)?;
-    let (program, arguments) = options
-        .executor_command
-        .split_first()
-        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "no command to start executors with"))?;
-    let mut command = Command::new(program);
-    command
-        .args(arguments)
-        .env("RASKAL_EXECUTOR_THREADS", options.executor_threads.to_string())
-        .stdin(Stdio::from(OwnedFd::from(theirs)))
-        .stderr(Stdio::piped())
-        .kill_on_drop(true);
-    let mut child = command.spawn()?;
-    // The command holds our copy of its end of the pipe, which must close when the process dies.
-    drop(command);
-    let pid = child.id().unwrap_or_default();
+    let (error_read, error_write) = io::pipe()?;
+    let mut body = Body::start(options, theirs.into(), error_write.into())?;
+    let pid = body.pid();
     let (read, write) = ours.into_split();
     let (frames, queued) = mpsc::unbounded_channel();
     let lender = Arc::new(Lender::new(pid));
     tokio::spawn(write_frames(write, queued, lender.clone()));
     let last_words = Arc::new(Mutex::new(VecDeque::new()));
-    let listening = child.stderr.take().map(|stderr| tokio::spawn(listen(stderr, last_words.clone())));
+    let stderr = pipe::Receiver::from_owned_fd(error_read.into())?;
+    let listening = tokio::spawn(listen(stderr, last_words.clone()));
     let (events, doom) = (events.clone(), Arc::new(Doom::default()));
     let fate = doom.clone();
     tokio::spawn(async move {
         tokio::select! {
             () = read_frames(id, read, &events) => {}
-            () = fate.comes.notified() => {
-                let _ = child.start_kill();
-            }
+            () = fate.comes.notified() => body.kill(),
         }
-        let status = end(&mut child).await;
-        if let Some(listening) = listening {
-            // What the process wrote before it died; a grandchild may hold the pipe open for longer.
-            let _ = tokio::time::timeout(std::time::Duration::from_millis(200), listening).await;
-        }
+        let status = end(&mut body).await;
+        // What the process wrote before it died; a grandchild may hold the pipe open for longer.
+        let _ = tokio::time::timeout(std::time::Duration::from_millis(200), listening).await;
         let words: Vec<String> = last_words.lock().iter().cloned().collect();
         let reason = fate.reason.lock().take();
         let how = match reason {
@@ -185,18 +171,70 @@ async fn read_frames(id: ExecutorId, read: OwnedReadHalf, events: &mpsc::Unbound
     }
 }
 
-/// The status of a process whose pipe is closed; one that does not end by itself is killed.
-async fn end(child: &mut Child) -> Option<ExitStatus> {
-    match tokio::time::timeout(std::time::Duration::from_secs(2), child.wait()).await {
-        Ok(status) => status.ok(),
-        Err(_) => {
-            let _ = child.start_kill();
-            child.wait().await.ok()
+/// An executor's process, however it was made.
+enum Body {
+    Started(Child),
+    Forked(Forked),
+}
+
+impl Body {
+    fn start(options: &NodeOptions, stdin: OwnedFd, stderr: OwnedFd) -> io::Result<Body> {
+        if let Some(nursery) = &options.nursery {
+            match nursery.start(&stdin, &stderr) {
+                Ok(forked) => return Ok(Body::Forked(forked)),
+                Err(error) => tracing::warn!(%error, "an executor could not be forked, and is started anew"),
+            }
+        }
+        let (program, arguments) = options
+            .executor_command
+            .split_first()
+            .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "no command to start executors with"))?;
+        let mut command = Command::new(program);
+        command
+            .args(arguments)
+            .env("RASKAL_EXECUTOR_THREADS", options.executor_threads.to_string())
+            .stdin(Stdio::from(stdin))
+            .stderr(Stdio::from(stderr))
+            .kill_on_drop(true);
+        // The command, which ends here, holds our copies of the executor's ends: they must close when it dies.
+        command.spawn().map(Body::Started)
+    }
+
+    fn pid(&self) -> u32 {
+        match self {
+            Body::Started(child) => child.id().unwrap_or_default(),
+            Body::Forked(forked) => forked.pid,
+        }
+    }
+
+    fn kill(&mut self) {
+        match self {
+            // One that has ended is as dead as it can be.
+            Body::Started(child) => _ = child.start_kill(),
+            Body::Forked(forked) => forked.kill(),
+        }
+    }
+
+    async fn wait(&mut self) -> Option<ExitStatus> {
+        match self {
+            Body::Started(child) => child.wait().await.ok(),
+            Body::Forked(forked) => forked.wait().await,
         }
     }
 }
 
-async fn listen(stderr: tokio::process::ChildStderr, last_words: Arc<Mutex<VecDeque<String>>>) {
+/// The status of a process whose pipe is closed; one that does not end by itself is killed.
+async fn end(body: &mut Body) -> Option<ExitStatus> {
+    match tokio::time::timeout(std::time::Duration::from_secs(2), body.wait()).await {
+        Ok(status) => status,
+        Err(_) => {
+            body.kill();
+            body.wait().await
+        }
+    }
+}
+
+async fn listen(stderr: impl AsyncRead + Unpin, last_words: Arc<Mutex<VecDeque<String>>>) {
     let mut lines = BufReader::new(stderr).lines();
     while let Ok(Some(line)) = lines.next_line().await {
         eprintln!("{line}");

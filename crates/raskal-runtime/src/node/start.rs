@@ -82,7 +82,7 @@ async fn serve(
     let link = reach(&options).await?;
     let host = options.host.clone().or_else(|| link.local_address().map(|address| address.ip().to_string()));
     let listener = listen(&options, host.as_deref().unwrap_or("127.0.0.1"), &data).await?;
-    let address = listener.address().to_string();
+    let address = options.contact.as_ref().unwrap_or(listener.address()).to_string();
     data.spawn(data::serve(listener, events.clone()));
     wait_for_executors(&mut executors, &mut inbox).await?;
 
@@ -140,16 +140,21 @@ async fn reach(options: &NodeOptions) -> Result<Link, Failure> {
 }
 
 async fn listen(options: &NodeOptions, host: &str, data: &tokio::runtime::Handle) -> Result<Listener, Failure> {
-    let address = match &options.scheduler {
-        Address::Tcp { .. } => Address::tcp(host, 0),
-        _ if options.credentials.is_insecure() => Address::tcp(host, 0),
-        _ => Address::tls(host, 0),
-    };
-    let credentials = options.credentials.clone().with_identity(&["localhost", host])?;
-    // Bound on the runtime of the data plane, where its connections then live.
-    let bind =
-        data.spawn(async move { Listener::bind(&address, &credentials, HandshakeOptions::new(Role::Worker)).await });
-    Ok(bind.await.map_err(Failure::internal)??)
+    let told = options.contact.as_ref().and_then(Address::host_port).map_or(host, |(told, _)| told);
+    let credentials = options.credentials.clone().with_identity(&["localhost", host, told])?;
+    let encrypted = !matches!(options.scheduler, Address::Tcp { .. }) && !options.credentials.is_insecure();
+    let (first, last) = options.ports;
+    let mut port = first;
+    loop {
+        let address = if encrypted { Address::tls(host, port) } else { Address::tcp(host, port) };
+        let credentials = credentials.clone();
+        // Bound on the runtime of the data plane, where its connections then live.
+        let bind = async move { Listener::bind(&address, &credentials, HandshakeOptions::new(Role::Worker)).await };
+        match data.spawn(bind).await.map_err(Failure::internal)? {
+            Err(NetError::Listen { .. }) if port < last => port += 1,
+            bound => return Ok(bound?),
+        }
+    }
 }
 
 /// Waits until every executor has said that it is ready.
