@@ -110,7 +110,9 @@ mod tests {
             "-m raskal.node --native-threads 1 --scheduler-file s.json --end-with-stdin"
         );
         assert_eq!(
-            words("h:1 --worker-port 9000:9010 --contact-address gate:7 --lifetime 1h --lifetime-stagger 1min --lifetime-restart"),
+            words(
+                "h:1 --worker-port 9000:9010 --contact-address gate:7 --lifetime 1h --lifetime-stagger 1min --lifetime-restart"
+            ),
             "-m raskal.node tls://h:1 --worker-port 9000:9010 --contact-address tls://gate:7 --lifetime 3600 \
              --lifetime-stagger 60 --lifetime-restart"
         );

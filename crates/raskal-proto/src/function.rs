@@ -24,9 +24,16 @@ pub struct TaskNames {
     pub names: Vec<String>,
     /// Which of them each task has; empty if all have the first.
     pub name_of: Vec<u32>,
+    /// The keys that users gave the tasks, an empty one where they gave none; empty if they gave none at all.
+    pub keys: Vec<String>,
 }
 
 impl TaskNames {
+    /// The key that its user gave a task.
+    pub fn key(&self, index: u32) -> Option<&str> {
+        self.keys.get(index as usize).map(String::as_str).filter(|key| !key.is_empty())
+    }
+
     /// The name of one task, if it has one of its own.
     pub fn get(&self, index: u32) -> Option<&str> {
         let place = if self.name_of.is_empty() { 0 } else { *self.name_of.get(index as usize)? };
@@ -54,9 +61,14 @@ mod tests {
 
     #[test]
     fn names_are_found_and_lies_about_them_are_no_names() {
-        let names = TaskNames { names: vec!["inc".into(), "add".into()], name_of: vec![0, 1, 9] };
+        let names = TaskNames {
+            names: vec!["inc".into(), "add".into()],
+            name_of: vec![0, 1, 9],
+            keys: vec!["a".into(), String::new()],
+        };
+        assert_eq!((names.key(0), names.key(1), names.key(2)), (Some("a"), None, None));
         assert_eq!([0, 1, 2, 3].map(|index| names.get(index)), [Some("inc"), Some("add"), None, None]);
-        assert_eq!(TaskNames { names: vec!["inc".into()], name_of: vec![] }.get(7), Some("inc"));
+        assert_eq!(TaskNames { names: vec!["inc".into()], ..TaskNames::default() }.get(7), Some("inc"));
         assert_eq!(TaskNames::default().get(0), None);
     }
 

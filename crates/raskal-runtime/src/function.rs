@@ -109,6 +109,8 @@ pub struct TaskPayloads {
     pub names: Vec<String>,
     /// Which of the names each task has; empty if all have the first.
     pub name_of: Vec<u32>,
+    /// The keys that users gave the tasks, an empty one where they gave none; empty if they gave none at all.
+    pub keys: Vec<String>,
 }
 
 impl TaskPayloads {

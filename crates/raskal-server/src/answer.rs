@@ -54,7 +54,7 @@ fn has_what(core: &Core) -> Vec<(WorkerId, Vec<Holding>)> {
         for (index, size_bytes) in held {
             let task = TaskId { graph, index };
             for holder in core.scheduler.holders(task) {
-                let key = submitted.graph.key(index);
+                let key = crate::tables::key_of(&submitted.graph, &submitted.names, index);
                 keys.entry(holder).or_default().push(Holding { task, key, size_bytes });
             }
         }

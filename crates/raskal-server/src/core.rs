@@ -399,9 +399,7 @@ impl Core {
             ToClient::Welcome { client, dashboard: self.dashboard.clone(), lasting: self.journal.is_some() },
             ToClient::Workers { joined: workers, left: vec![] },
         ]);
-        self.tables
-            .clients
-            .insert(client, Client { sender, outbox, name, session, connection, graphs });
+        self.tables.clients.insert(client, Client { sender, outbox, name, session, connection, graphs });
     }
 
     pub(crate) fn give_graphs(&mut self, client: ClientId) {

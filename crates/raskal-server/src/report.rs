@@ -5,6 +5,7 @@
 
 use crate::core::{Core, Incoming};
 use crate::history::{Kind, Named, Run, now_us};
+use crate::tables::key_of;
 use raskal_dashboard as dashboard;
 use raskal_dashboard::view::{
     GraphDetail, LayerDetail, Logs, NEIGHBOURS_MAX, Neighbour, Profile, Progress, Stream, StreamQuery, TaskDetail,
@@ -62,7 +63,7 @@ impl Names {
 
     fn key(&self, task: TaskId) -> String {
         match self.0.get(&task.graph) {
-            Some(named) if task.index < named.graph.task_count() => named.graph.key(task.index),
+            Some(named) if task.index < named.graph.task_count() => key_of(&named.graph, &named.names, task.index),
             _ => task.to_string(),
         }
     }
@@ -376,7 +377,7 @@ impl Core {
             Some(_) => "waiting",
         };
         let neighbours = |tasks: &[u32]| {
-            let neighbour = |&index: &u32| Neighbour { index, key: graph.key(index) };
+            let neighbour = |&index: &u32| Neighbour { index, key: names.key(TaskId { graph: task.graph, index }) };
             tasks.iter().take(NEIGHBOURS_MAX).map(neighbour).collect::<Vec<_>>()
         };
         let (mut inputs, mut users) = (Vec::new(), Vec::new());
@@ -403,7 +404,7 @@ impl Core {
                 .iter()
                 .rfind(|error| error.task == (u64::from(task.graph.0), task.index))
                 .cloned(),
-            key: graph.key(task.index),
+            key: names.key(task),
         })
     }
 }

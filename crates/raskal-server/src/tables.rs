@@ -11,6 +11,15 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Instant;
 
+/// A task's key: its user's, or the one made from its layer.
+pub(crate) fn key_of(graph: &Graph, names: &[TaskNames], index: u32) -> String {
+    let (layer, own) = graph.locate(index);
+    match names.get(layer.0 as usize).and_then(|names| names.key(own)) {
+        Some(key) => key.to_owned(),
+        None => graph.key(index),
+    }
+}
+
 /// A map by a task's index, hashed by a fixed function: the scheduler's own numbers need no defence.
 pub(crate) type IndexMap<V> = HashMap<u32, V, foldhash::fast::FixedState>;
 
@@ -139,7 +148,9 @@ impl Tables {
 
     pub(crate) fn key(&self, task: TaskId) -> String {
         match self.graphs.get(&task.graph) {
-            Some(submitted) if task.index < submitted.graph.task_count() => submitted.graph.key(task.index),
+            Some(submitted) if task.index < submitted.graph.task_count() => {
+                key_of(&submitted.graph, &submitted.names, task.index)
+            }
             _ => task.to_string(),
         }
     }

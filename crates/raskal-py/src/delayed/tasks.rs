@@ -340,7 +340,11 @@ fn encode(py: Python<'_>, nodes: &[Arc<Node>]) -> Result<EncodedFunction, Failur
     frames.write_to(&mut shared);
     warn_if_large(py, nodes, &offsets, shared.len() as u64).map_err(|error| from_exception(py, error))?;
     let (names, name_of) = encoder.names.finish();
-    let tasks = TaskPayloads { offsets, bytes: encoder.bytes.into(), names, name_of };
+    let keys = match nodes.iter().any(|node| node.key.is_some()) {
+        true => nodes.iter().map(|node| node.key.clone().unwrap_or_default()).collect(),
+        false => Vec::new(),
+    };
+    let tasks = TaskPayloads { offsets, bytes: encoder.bytes.into(), names, name_of, keys };
     Ok(EncodedFunction { codec: CODEC, shared: shared.into(), tasks: Some(tasks) })
 }
 

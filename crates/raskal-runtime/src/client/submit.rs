@@ -39,7 +39,7 @@ impl Client {
                 shared: function.shared.into(),
                 offsets: tasks.offsets,
                 payloads: tasks.bytes.into(),
-                names: TaskNames { names: tasks.names, name_of: tasks.name_of },
+                names: TaskNames { names: tasks.names, name_of: tasks.name_of, keys: tasks.keys },
             });
         }
         let size_bytes: usize = encoded.iter().map(|function| function.shared.len() + function.payloads.len()).sum();

@@ -17,8 +17,7 @@ use tokio::net::unix::pipe;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What it is asked for; the descriptors come in this order.
-const REQUEST: &[u8] =
-    br#"{"main": "raskal.executor:main", "arguments": [], "fds": ["stdin", "stderr", "status"]}"#;
+const REQUEST: &[u8] = br#"{"main": "raskal.executor:main", "arguments": [], "fds": ["stdin", "stderr", "status"]}"#;
 
 /// The way to ask.
 #[derive(Debug)]
