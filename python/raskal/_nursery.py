@@ -2,8 +2,7 @@
 
 Start at `Nursery`. A node (`raskal.node`) has one for its executor processes, a `LocalCluster` one for its nodes. What
 is asked of it comes over a socket, with the descriptors that the new process is to have; how a process ended is told
-on a pipe of its own, and the process is let go only when that pipe was closed, so that its number stays its own until
-then. ``crates/raskal-runtime/src/node/nursery.rs`` asks in the same words.
+on a pipe of its own. ``crates/raskal-runtime/src/node/nursery.rs`` asks in the same words.
 It has one thread and starts none: only so is a fork of it a whole process. Only on Linux.
 """
 
@@ -220,19 +219,15 @@ class _Children:
         self.poll = select.poll()
         self.poll.register(asked, select.POLLIN)
         self.living: dict[int, tuple[int, int]] = {}  # by descriptor of the process: its number, and its pipe
-        self.ended: dict[int, int] = {}  # by pipe, whose other end is open still: the number of the process
 
     def serve(self) -> None:
         """Fork what is asked for, until nobody asks any more."""
         while True:
-            for fd, event in self.poll.poll():
-                if fd == self.asked.fileno():
-                    if not self._fork_one():
-                        return
-                elif fd in self.living:
+            for fd, _ in self.poll.poll():
+                if fd in self.living:
                     self._tell(fd)
-                elif fd in self.ended and event & (select.POLLERR | select.POLLHUP):
-                    self._let_go(fd)
+                elif not self._fork_one():
+                    return
 
     def _fork_one(self) -> bool:
         try:
@@ -269,26 +264,17 @@ class _Children:
         for process, (_, pipe) in self.living.items():
             os.close(process)
             os.close(pipe)
-        for pipe in (status, *self.ended):
-            os.close(pipe)
+        os.close(status)
 
     def _tell(self, process: int) -> None:
-        """Tell how a process ended. It is not waited for yet: its number is to stay its own."""
+        """Tell how a process ended."""
         pid, pipe = self.living.pop(process)
         self.poll.unregister(process)
-        os.close(process)
-        ended = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
-        assert ended is not None
-        status = ended.si_status << 8 if ended.si_code == os.CLD_EXITED else ended.si_status
-        self.ended[pipe] = pid
+        _, status = os.waitpid(pid, 0)
+        # Whoever asked for it may not want to know any more.
         with contextlib.suppress(BrokenPipeError):
             os.write(pipe, _ANSWER.pack(status))
-        # Errors are always told of: the other end is closed once the status was read.
-        self.poll.register(pipe, 0)
-
-    def _let_go(self, pipe: int) -> None:
-        os.waitpid(self.ended.pop(pipe), 0)
-        self.poll.unregister(pipe)
+        os.close(process)
         os.close(pipe)
 
     def kill(self) -> None:

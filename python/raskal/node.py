@@ -241,6 +241,7 @@ def _prepare_executors(options: argparse.Namespace, file: str | None, own: str) 
         "tls_ca_file": options.tls_ca_file,
         "insecure": options.insecure,
         "name": options.name,
+        "pid": os.getpid(),
         "local_directory": own,
         "preload": options.preload,
         "preload_argv": options.preload_argv,

@@ -43,7 +43,9 @@ def crash_now():
 def executors(client):
     """The executor processes of all workers."""
     workers = [psutil.Process(worker["pid"]) for worker in client.scheduler_info()["workers"].values()]
-    return [child for worker in workers for child in worker.children()]
+    # Those that have no children: what forks executors has.
+    started = [child for worker in workers for child in worker.children(recursive=True)]
+    return [process for process in started if not process.children()]
 
 
 def test_a_tasks_own_exception_comes_back_with_the_users_line(client):

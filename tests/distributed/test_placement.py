@@ -14,7 +14,7 @@ import raskal
 import raskal.array as da
 import raskal.bag as db
 import raskal.dataframe as dd
-from raskal.distributed import Client, LocalCluster, wait
+from raskal.distributed import Client, LocalCluster, get_worker, wait
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,7 @@ def gpu() -> Iterator[Client]:
 
 def whose() -> int:
     """The process of the worker that runs the task."""
-    return os.getppid()
+    return get_worker().info["pid"]
 
 
 def pids(client: Client) -> dict[str, int]:

@@ -38,7 +38,7 @@ def test_large_arrays_that_are_no_plain_block_arrive_identical(client, dtype):
 def test_memory_that_was_lent_is_given_back(client):
     def files():
         nodes = [psutil.Process(worker["pid"]) for worker in client.scheduler_info()["workers"].values()]
-        return sum(process.num_fds() for node in nodes for process in [node, *node.children()])
+        return sum(process.num_fds() for node in nodes for process in [node, *node.children(recursive=True)])
 
     def cross():
         arrays = client.map(lambda number: np.full(LENGTH, number), range(8), pure=False)

@@ -113,7 +113,7 @@ class WorkerView:
     def info(self) -> dict[str, Any]:
         """What the scheduler knows of the worker."""
         if self._info is None:
-            parent = os.getppid()
+            parent = (_contact.known() or {}).get("pid", os.getppid())
             host = os.uname().nodename
             workers = executor_client()._client.workers()
             own = [worker for worker in workers if worker["pid"] == parent and worker["host"] in (host, "localhost")]
