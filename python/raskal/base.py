@@ -10,7 +10,8 @@ from __future__ import annotations
 import atexit
 import sys
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from concurrent.futures import Executor
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from itertools import chain
 from typing import Any, Protocol
@@ -20,6 +21,7 @@ from raskal import _processes, config, memory
 from raskal._blas import one_thread
 from raskal._raskal import Delayed, ProgramBuilder, compute_local, lower_delayed, persist_local, stop_engines
 from raskal._unpack import unpack_collections
+from raskal.annotations import annotate
 from raskal.annotations import current as current_annotations
 from raskal.diagnostics._watch import watch
 from raskal.interop.protocol import DaskProtocol, Finalizer
@@ -271,8 +273,11 @@ def local_threads(num_workers: int | None = None) -> int:
 def _engine(scheduler: Any, collections: Iterable[Any] = ()) -> tuple[Engine | None, Any]:
     """The engine to use, or None and the name of the local scheduler."""
     scheduler = scheduler if scheduler is not None else config.get("scheduler", None)
+    client = default_client() if scheduler is None else None
+    if client is None:
+        scheduler = _pooled(scheduler, config.get("pool", None))
     if scheduler is None:
-        return default_client(), _usual_scheduler(collections)
+        return client, _usual_scheduler(collections)
     if hasattr(scheduler, "compute_program"):
         return scheduler, None
     if isinstance(scheduler, str) and scheduler.lower() in ("distributed", "dask.distributed", "cluster"):
@@ -285,6 +290,34 @@ def _engine(scheduler: Any, collections: Iterable[Any] = ()) -> tuple[Engine | N
 
     engine = engine_of(scheduler)
     return engine, None if engine is not None else scheduler
+
+
+def _pooled(scheduler: Any, pool: Any) -> Any:
+    """The pool, if there is one and threads or processes are meant; else the scheduler."""
+    kind = _SCHEDULERS.get(scheduler.lower()) if isinstance(scheduler, str) else scheduler
+    if pool is None or kind not in (None, "threads", "processes"):
+        return scheduler
+    if isinstance(pool, Executor) or hasattr(pool, "apply_async"):
+        return pool
+    raise TypeError(
+        f"pool must be an executor of concurrent.futures or a pool of multiprocessing, got {pool!r}\n"
+        "hint: num_workers= sets the number of threads or processes"
+    )
+
+
+# What tasks may be asked for where they are computed, as by `annotate` around it, and what Dask's schedulers take and
+# need not be said here.
+_ASKED = ("workers", "allow_other_workers", "resources", "retries", "priority")
+_FOR_DASKS_SAKE = ("chunksize", "fifo_timeout", "rerun_exceptions_locally")
+
+
+def _asking(method: str, options: dict[str, Any]) -> AbstractContextManager[Any]:
+    """Ask of the tasks what the options of `compute` and `persist` ask."""
+    unknown = sorted(options.keys() - {*_ASKED, *_FOR_DASKS_SAKE})
+    if unknown:
+        raise TypeError(f"{method}() got unknown arguments {unknown}")
+    asked = {name: options[name] for name in _ASKED if options.get(name) is not None}
+    return annotate(**asked) if asked else nullcontext()
 
 
 def _usual_scheduler(collections: Iterable[Any]) -> str:
@@ -376,6 +409,7 @@ def compute(
     scheduler: Any = None,
     get: Any = None,
     num_workers: int | None = None,
+    pool: Any = None,
     **kwargs: Any,
 ) -> tuple[Any, ...]:
     """Compute several collections at once.
@@ -398,6 +432,12 @@ def compute(
         Not supported; use `scheduler`.
     num_workers : int, optional
         Number of threads or processes. By default one per core that this process may use.
+    pool : executor or pool, optional
+        Of ``concurrent.futures`` or ``multiprocessing``: where tasks run in place of raskal's threads or processes. By
+        default the setting ``pool``.
+    **kwargs
+        What is asked of all tasks of which nothing was asked where they were made: `workers`, `allow_other_workers`,
+        `resources`, `retries`, `priority`, as of `annotate`.
 
     Returns
     -------
@@ -426,18 +466,19 @@ def compute(
     """
     if get is not None:
         raise TypeError("get= is not supported\nhint: use scheduler=")
-    if kwargs:
-        raise TypeError(f"compute() got unknown arguments {sorted(kwargs)}")
-    if _are_delayed(args):
-        return tuple(_results(list(args), scheduler, num_workers))
-    wrapped = _wrapped(args, traverse)
-    collections = [collection for collection in wrapped if collection is not None]
-    if not collections:
-        return args
-    results = iter(_results(collections, scheduler, num_workers))
-    return tuple(
-        argument if collection is None else next(results) for argument, collection in zip(args, wrapped, strict=True)
-    )
+    scheduler = _pooled(scheduler, pool)
+    with _asking("compute", kwargs):
+        if _are_delayed(args):
+            return tuple(_results(list(args), scheduler, num_workers))
+        wrapped = _wrapped(args, traverse)
+        collections = [collection for collection in wrapped if collection is not None]
+        if not collections:
+            return args
+        results = iter(_results(collections, scheduler, num_workers))
+        return tuple(
+            argument if collection is None else next(results)
+            for argument, collection in zip(args, wrapped, strict=True)
+        )
 
 
 def _results(collections: list[Any], scheduler: Any, num_workers: int | None) -> list[Any]:
@@ -501,6 +542,7 @@ def persist(
     optimize_graph: bool = True,
     scheduler: Any = None,
     num_workers: int | None = None,
+    pool: Any = None,
     **kwargs: Any,
 ) -> tuple[Any, ...]:
     """Compute the parts of several collections and keep them in memory.
@@ -509,7 +551,7 @@ def persist(
     ----------
     *args : object
         Collections; anything else is returned as it is.
-    traverse, optimize_graph, scheduler, num_workers
+    traverse, optimize_graph, scheduler, num_workers, pool, **kwargs
         As of `compute`.
 
     Returns
@@ -524,8 +566,12 @@ def persist(
     >>> kept.compute()
     3
     """
-    if kwargs:
-        raise TypeError(f"persist() got unknown arguments {sorted(kwargs)}")
+    scheduler = _pooled(scheduler, pool)
+    with _asking("persist", kwargs):
+        return _persisted(args, scheduler, num_workers)
+
+
+def _persisted(args: tuple[Any, ...], scheduler: Any, num_workers: int | None) -> tuple[Any, ...]:
     if any(is_foreign(argument) for argument in args):
         return _persist_foreign(args, scheduler, num_workers)
     collections = [argument for argument in args if is_dask_collection(argument)]

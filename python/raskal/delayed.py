@@ -89,19 +89,23 @@ def delayed(
     return result
 
 
-def _call(function: Any) -> Any:
-    def method(self: Delayed, *args: Any) -> Delayed:
-        return Delayed._call(function, (self, *args))
+def _operator(function: Any) -> Any:
+    name = function.__name__.strip("_")
 
-    method.__name__ = getattr(function, "__name__", "method")
+    def method(self: Delayed, *args: Any) -> Delayed:
+        return Delayed._operate(function, name, (self, *args))
+
+    method.__name__ = name
     return method
 
 
 def _reflected(function: Any) -> Any:
-    def method(self: Delayed, other: Any) -> Delayed:
-        return Delayed._call(function, (other, self))
+    name = function.__name__.strip("_")
 
-    method.__name__ = f"r{function.__name__}"
+    def method(self: Delayed, other: Any) -> Delayed:
+        return Delayed._operate(function, name, (other, self))
+
+    method.__name__ = f"r{name}"
     return method
 
 
@@ -183,17 +187,17 @@ class _Kept(Collection):
 
 
 for _name in _UNARY:
-    setattr(Delayed, f"__{_name}__", _call(getattr(operator, _name)))
+    setattr(Delayed, f"__{_name}__", _operator(getattr(operator, _name)))
 for _name in _BINARY:
     _function = getattr(operator, _name)
-    setattr(Delayed, f"__{_name.rstrip('_')}__", _call(_function))
+    setattr(Delayed, f"__{_name.rstrip('_')}__", _operator(_function))
     setattr(Delayed, f"__r{_name.rstrip('_')}__", _reflected(_function))
 for _name in _COMPARISONS:
-    setattr(Delayed, f"__{_name}__", _call(getattr(operator, _name)))
+    setattr(Delayed, f"__{_name}__", _operator(getattr(operator, _name)))
 _METHODS: dict[str, Any] = {
-    "__pow__": _call(_power),
+    "__pow__": _operator(_power),
     "__rpow__": _reflected(pow),
-    "__getitem__": _call(operator.getitem),
+    "__getitem__": _operator(operator.getitem),
     "__iter__": _iterate,
     "__len__": _length,
     "__setitem__": _set_item,

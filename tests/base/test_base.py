@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from collections import namedtuple
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -221,3 +223,32 @@ def test_processors_are_those_that_a_container_is_left(files, count, monkeypatch
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(250)), raising=False)
     monkeypatch.setattr(system, "_read", lambda path: files.get(path, ""))
     assert system.cpu_count() == count
+
+
+def test_threads_of_ones_own_run_what_is_computed():
+    with ThreadPoolExecutor(1, thread_name_prefix="mine") as pool:
+        name = raskal.delayed(lambda: threading.current_thread().name)()
+        assert raskal.compute(name, pool=pool)[0].startswith("mine")
+        (kept,) = raskal.persist(name, scheduler="threads", pool=pool)
+        assert kept.compute().startswith("mine")
+        with raskal.config.set(pool=pool):
+            assert name.compute().startswith("mine")
+            assert name.compute(scheduler="synchronous") == threading.current_thread().name
+    with pytest.raises(TypeError, match="(?s)pool must be an executor.*num_workers="):
+        name.compute(pool=4)
+
+
+def test_what_is_asked_where_it_is_computed_holds_for_all_tasks():
+    calls = []
+
+    def fail_once():
+        calls.append(1)
+        if len(calls) == 1:
+            raise OSError("once")
+        return len(calls)
+
+    assert raskal.delayed(fail_once)().compute(retries=1, priority=3, chunksize=4) == 2
+    calls.clear()
+    assert raskal.persist(raskal.delayed(fail_once)(), retries=1)[0].compute() == 2
+    with pytest.raises(TypeError, match=r"compute\(\) got unknown arguments \['retry'\]"):
+        raskal.delayed(fail_once)().compute(retry=1)

@@ -102,6 +102,28 @@ def test_pure_calls_of_equal_content_share_their_key_and_their_task():
     assert delayed(note)(1).key != delayed(note)(1).key
 
 
+def test_operators_are_pure():
+    """The same operator on the same operands is one task, whatever the operands were made of."""
+    x, y = delayed(inc)(1), delayed(inc)(1)
+    for one, same, other in [
+        (x + 1, x + 1, x + 2),
+        (x + 1, x + 1, x + 1.0),
+        (1 - x, 1 - x, x - 1),
+        (x + y, x + y, y + x),
+        (x["a"], x["a"], x["b"]),
+        (x[1:3], x[1:3], x[1:4]),
+        (x.real, x.real, x.imag),
+        (-x, -x, +x),
+        (x + True, x + True, x + 1),
+    ]:
+        assert one.key == same.key != other.key
+    assert (x + object()).key != (x + object()).key
+    calls = []
+    seen = delayed(lambda value: calls.append(value) or value)(5)
+    assert compute(delayed(inc)(seen + 1), delayed(inc)(seen + 1)) == (7, 7)
+    assert not (x + 1)._is_keyed and (delayed(1, name="one") + 1)._is_keyed
+
+
 def test_a_key_can_be_given():
     assert delayed(inc)(1, dask_key_name="mine").key == "mine"
     assert delayed(5, name="five").key == "five"

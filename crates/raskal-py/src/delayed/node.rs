@@ -55,6 +55,8 @@ pub(super) struct Node {
     number: u64,
     /// The key that the user gave, or that a pure call has from its content.
     pub(super) key: Option<String>,
+    /// Whether that key was made from keys that were drawn: it means nothing in another process.
+    drawn: bool,
     /// The line of the user's code that made it.
     origin: Option<(Py<PyAny>, i32)>,
     /// What was asked of it.
@@ -77,8 +79,22 @@ fn process_token() -> u64 {
 
 impl Node {
     pub(super) fn new(py: Python<'_>, kind: Kind, key: Option<String>) -> Arc<Node> {
+        Node::of(py, kind, key, false)
+    }
+
+    /// A node whose key was made from the keys of others, of which some may have been drawn.
+    pub(super) fn derived(py: Python<'_>, kind: Kind, key: String, drawn: bool) -> Arc<Node> {
+        Node::of(py, kind, Some(key), drawn)
+    }
+
+    fn of(py: Python<'_>, kind: Kind, key: Option<String>, drawn: bool) -> Arc<Node> {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        Arc::new(Node { kind, number, key, origin: current_line(py), asked: annotate::current(py) })
+        Arc::new(Node { kind, number, key, drawn, origin: current_line(py), asked: annotate::current(py) })
+    }
+
+    /// Whether its key was drawn, or made from such keys.
+    pub(super) fn is_drawn(&self) -> bool {
+        self.drawn || self.key.is_none()
     }
 
     /// The key: given, or made from the function's name and a number that is unique over processes.

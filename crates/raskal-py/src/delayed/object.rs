@@ -6,7 +6,7 @@ use pyo3::exceptions::{PyAttributeError, PyTypeError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyDict, PyString, PyTuple};
+use pyo3::types::{IntoPyDict, PyBool, PyDict, PyFloat, PyInt, PyString, PyTuple};
 use raskal_graph::Token;
 use std::sync::Arc;
 
@@ -57,6 +57,27 @@ impl Delayed {
         let callee = Arg::Literal(function.clone().unbind());
         let kind = Kind::Call { callee, args: arguments(args, kwargs)? };
         Ok(Delayed { node: Node::new(function.py(), kind, key), pure: None, nout })
+    }
+
+    /// The node of an operator, which is pure: the same operator on the same operands is one task.
+    #[staticmethod]
+    fn _operate(function: &Bound<'_, PyAny>, name: &str, operands: &Bound<'_, PyTuple>) -> PyResult<Delayed> {
+        let py = function.py();
+        let (mut parts, mut drawn) = (vec![name.to_owned()], false);
+        for operand in operands {
+            parts.push(match operand.cast::<Delayed>() {
+                Ok(delayed) => {
+                    let node = &delayed.get().node;
+                    drawn |= node.is_drawn();
+                    format!("delayed {}", node.key(py))
+                }
+                Err(_) => literal_token(&operand)?,
+            });
+        }
+        let key = format!("{name}-{}", Token::of(&parts));
+        let callee = Arg::Literal(function.clone().unbind());
+        let kind = Kind::Call { callee, args: arguments(operands, None)? };
+        Ok(Delayed { node: Node::derived(py, kind, key, drawn), pure: None, nout: None })
     }
 
     #[pyo3(signature = (*args, **kwargs))]
@@ -127,7 +148,8 @@ impl Delayed {
         let kind = Kind::Call { callee: Arg::Literal(getattr.clone_ref(py)), args };
         // The same attribute of the same value is one task.
         let token = Token::of(["getattr", &slf.get().node.key(py), &name.to_cow()?]);
-        Ok(Delayed { node: Node::new(py, kind, Some(format!("getattr-{token}"))), pure: None, nout: None })
+        let node = Node::derived(py, kind, format!("getattr-{token}"), slf.get().node.is_drawn());
+        Ok(Delayed { node, pure: None, nout: None })
     }
 
     /// The key: unique, or the content's for pure calls.
@@ -139,7 +161,7 @@ impl Delayed {
     /// Whether the key was given or made from content, rather than drawn.
     #[getter]
     fn _is_keyed(&self) -> bool {
-        self.node.key.is_some()
+        !self.node.is_drawn()
     }
 
     /// Into how many values the result can be unpacked, if known.
@@ -172,6 +194,22 @@ impl Delayed {
     fn __hash__(slf: &Bound<'_, Self>) -> isize {
         Arc::as_ptr(&slf.get().node) as isize >> 4
     }
+}
+
+/// A token of an operand that is not delayed.
+fn literal_token(operand: &Bound<'_, PyAny>) -> PyResult<String> {
+    let plain = operand.is_none()
+        || operand.is_exact_instance_of::<PyInt>()
+        || operand.is_exact_instance_of::<PyFloat>()
+        || operand.is_exact_instance_of::<PyString>()
+        || operand.is_exact_instance_of::<PyBool>();
+    if plain {
+        return Ok(format!("{} {}", operand.get_type().name()?, operand.repr()?));
+    }
+    let py = operand.py();
+    // Nobody asked for this key: what has no token of its content is told apart from all others.
+    let options = [("ensure_deterministic", false)].into_py_dict(py)?;
+    py.import("raskal.tokenize")?.getattr("tokenize")?.call((operand,), Some(&options))?.extract()
 }
 
 /// Whether calls are pure when nobody says (the setting `delayed-pure`).
