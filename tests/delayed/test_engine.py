@@ -92,6 +92,38 @@ def test_an_interrupt_stops_a_computation_and_leaves_the_process_usable():
     child.wait()
 
 
+ENDLESS = """
+import os, time
+from raskal import compute, delayed
+ended = []
+def count():
+    os.write(1, b"running\\n")
+    number = 0
+    try:
+        while True:
+            number += 1
+    finally:
+        ended.append(number)
+try:
+    compute(*[delayed(count)() for _ in range(2)], num_workers=2)
+except KeyboardInterrupt:
+    # The threads are there for what comes next, and nothing is raised in it.
+    print("interrupted", compute(*[delayed(sum)([n, 1]) for n in range(50)], num_workers=2)[-1], flush=True)
+    while len(ended) < 2:
+        time.sleep(0.01)
+"""
+
+
+def test_an_interrupt_ends_tasks_that_never_would():
+    """Pure Python without an end: its threads raised the interrupt nowhere, and the process aborted when it ended."""
+    child = subprocess.Popen([sys.executable, "-c", ENDLESS], stdout=subprocess.PIPE, text=True)
+    assert child.stdout is not None
+    assert [child.stdout.readline() for _ in range(2)] == ["running\n"] * 2
+    os.kill(child.pid, signal.SIGINT)
+    assert child.stdout.read() == "interrupted 50\n"
+    assert child.wait(60) == 0
+
+
 def test_a_forked_child_starts_threads_of_its_own():
     assert compute(delayed(1) + 1)[0] == 2
     code = "import os\nfrom raskal import delayed\nassert (delayed(1) + 1).compute() == 2\n"

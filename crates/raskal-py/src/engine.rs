@@ -3,6 +3,7 @@
 //! Attaching a thread that Python does not know costs about 20 us; a thread that Python started keeps its state, and
 //! detaches only to wait and to run native tasks. So the threads are Python's, and their life is [`LocalEngine::work`].
 
+use crate::breaking::{self, Place};
 use crate::error::to_exception;
 use crate::program::{Persisted, ProgramBuilder};
 use crate::record::Recorder;
@@ -11,7 +12,7 @@ use parking_lot::{Mutex, MutexGuard};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 use raskal_runtime::local::{ProcessOptions, ProcessPool};
-use raskal_runtime::{Failure, LocalEngine, Progress, ThreadHost};
+use raskal_runtime::{Failure, LocalEngine, Program, Progress, ThreadHost};
 use raskal_store::{Budget, Value};
 use raskal_types::ErrorKind;
 use std::cell::Cell;
@@ -19,6 +20,7 @@ use std::collections::HashMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 thread_local! {
@@ -27,9 +29,27 @@ thread_local! {
 }
 
 /// A thread that Python knows.
-pub(crate) struct PythonThread<'py>(pub(crate) Python<'py>);
+pub(crate) struct PythonThread<'py> {
+    py: Python<'py>,
+    /// Where the threads of an engine note what they are at.
+    place: Option<Arc<Place>>,
+}
+
+impl<'py> PythonThread<'py> {
+    /// The calling thread, whose tasks are interrupted with itself.
+    pub(crate) fn caller(py: Python<'py>) -> PythonThread<'py> {
+        PythonThread { py, place: None }
+    }
+}
 
 impl ThreadHost for PythonThread<'_> {
+    fn running(&self, program: &Program, body: &mut dyn FnMut()) {
+        match &self.place {
+            Some(place) => place.during(self.py, program, body),
+            None => body(),
+        }
+    }
+
     fn detached(&self, body: &mut dyn FnMut()) {
         struct Body<'a>(&'a mut dyn FnMut());
         #[expect(unsafe_code)]
@@ -42,7 +62,7 @@ impl ThreadHost for PythonThread<'_> {
             }
         }
         let body = Body(body);
-        self.0.detach(move || body.call());
+        self.py.detach(move || body.call());
     }
 }
 
@@ -99,9 +119,12 @@ struct Worker {
 
 #[pymethods]
 impl Worker {
-    fn __call__(&self, py: Python<'_>) {
+    fn __call__(&self, py: Python<'_>) -> PyResult<()> {
         INSIDE.set(true);
-        self.engine.work(&PythonThread(py));
+        let place = Place::enter(py)?;
+        self.engine.work(&PythonThread { py, place: Some(place.clone()) });
+        place.leave();
+        Ok(())
     }
 }
 
@@ -174,6 +197,8 @@ fn stop_engines(py: Python<'_>) -> PyResult<()> {
     let Some(engines) = engines().take() else { return Ok(()) };
     for (engine, threads) in engines.by_threads.into_values() {
         engine.stop();
+        // Of runs that were given up; a thread that goes on in Python while the interpreter ends would abort the process.
+        breaking::break_off(py, None);
         for thread in threads {
             thread.bind(py).call_method1("join", (1.0,))?;
         }
@@ -201,6 +226,9 @@ fn run(
     if let Some(recorder) = recorder {
         recorder.attach(&mut program);
     }
+    // Held, so that no other program gets the same identity.
+    let graph = program.graph.clone();
+    let interrupted = AtomicBool::new(false);
     let mut poll = |progress: &Progress| {
         Python::attach(|py| {
             let look = || {
@@ -212,12 +240,15 @@ fn run(
                 }
                 Ok(())
             };
-            look().map_err(|error| crate::error::from_exception(py, error))
+            look().map_err(|error| {
+                interrupted.store(true, Ordering::Relaxed);
+                crate::error::from_exception(py, error)
+            })
         })
     };
     let result = if threads == 0 || INSIDE.get() {
         let inside = INSIDE.replace(true);
-        let result = LocalEngine::new(1).run_here(program, &PythonThread(py), &mut poll);
+        let result = LocalEngine::new(1).run_here(program, &PythonThread::caller(py), &mut poll);
         INSIDE.set(inside);
         result
     } else {
@@ -225,7 +256,11 @@ fn run(
             Some(command) => process_engine(threads, command)?,
             None => engine(py, threads)?,
         };
-        py.detach(|| engine.run(program, &mut poll))
+        let result = py.detach(|| engine.run(program, &mut poll));
+        if interrupted.load(Ordering::Relaxed) {
+            breaking::break_off(py, Some(&graph));
+        }
+        result
     };
     result.map_err(|failure: Failure| match failure.kind {
         ErrorKind::Cancelled => pyo3::exceptions::PyKeyboardInterrupt::new_err(failure.message),

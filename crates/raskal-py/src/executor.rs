@@ -263,7 +263,7 @@ struct CallThread {
 #[pymethods]
 impl CallThread {
     fn __call__(&self, py: Python<'_>) {
-        self.executor.work_calls(&PythonHost(PythonThread(py), py));
+        self.executor.work_calls(&PythonHost(PythonThread::caller(py), py));
     }
 }
 
@@ -286,7 +286,7 @@ struct TaskThread {
 impl TaskThread {
     fn __call__(&self, py: Python<'_>) {
         crate::engine::mark_inside();
-        self.executor.work(&PythonHost(PythonThread(py), py));
+        self.executor.work(&PythonHost(PythonThread::caller(py), py));
     }
 }
 
@@ -320,7 +320,7 @@ struct ExportThread {
 #[pymethods]
 impl ExportThread {
     fn __call__(&self, py: Python<'_>) {
-        self.executor.work_exports(&PythonHost(PythonThread(py), py));
+        self.executor.work_exports(&PythonHost(PythonThread::caller(py), py));
     }
 }
 

@@ -20,6 +20,7 @@ mod annotate;
 mod array;
 mod bag;
 mod board;
+mod breaking;
 mod chain;
 mod client;
 mod contact;

@@ -25,6 +25,12 @@ use std::time::{Duration, Instant};
 pub trait ThreadHost {
     /// Calls `body` while the thread holds no lock of the host language (the GIL).
     fn detached(&self, body: &mut dyn FnMut());
+
+    /// Calls `body`, which runs a task of a program in the host language. A host that can break such a task off, when
+    /// nobody waits for the program any more, notes here what the thread is at.
+    fn running(&self, _program: &Program, body: &mut dyn FnMut()) {
+        body();
+    }
 }
 
 /// Threads that no host language knows of.
@@ -298,14 +304,17 @@ fn run_job(job: &mut Job, host: &dyn ThreadHost) -> Instant {
     let refused = program.recorder.as_ref().and_then(|recorder| recorder.begin(task));
     let mut answer = match (refused, job.class) {
         (Some(failure), _) => Err(failure),
-        (None, SlotClass::Python) => program.call(task, inputs),
-        (None, SlotClass::Native) => {
+        (None, class) => {
             let (mut inputs, mut answer) = (Some(inputs), None);
-            host.detached(&mut || {
+            let mut call = || {
                 if let Some(inputs) = inputs.take() {
                     answer = Some(program.call(task, inputs));
                 }
-            });
+            };
+            match class {
+                SlotClass::Python => host.running(program, &mut call),
+                SlotClass::Native => host.detached(&mut call),
+            }
             answer.unwrap_or_else(|| Err(Failure::internal("a host did not call the body it was given")))
         }
     };
