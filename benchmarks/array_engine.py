@@ -151,6 +151,7 @@ CASES = [
         unit="s",
         libraries=setups(build),
         bars={"Dask": 1 / 20},
+        limit=0.5,
     ),
     Case(
         name="array-steps",

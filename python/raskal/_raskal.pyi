@@ -96,6 +96,16 @@ class Board:
     def mail(self, timeout: float) -> _List[tuple[Any, ...]] | None:
         """What came since the last call; None when nothing will come any more."""
 
+# ---- content.rs
+
+@final
+class ContentHash:
+    """A hash of 128 bits of buffers, one after the other."""
+
+    def __init__(self) -> None: ...
+    def update(self, object: Any) -> None: ...
+    def hexdigest(self) -> str: ...
+
 # ---- client.rs
 
 @final
@@ -347,7 +357,7 @@ def stop_engines() -> None:
 class ProgramBuilder:
     """Collects the layers of a computation."""
 
-    def __new__(cls, distributed: bool = False) -> ProgramBuilder: ...
+    def __new__(cls, distributed: bool = False, brief: bool = False) -> ProgramBuilder: ...
     def add_gather(
         self,
         prefix: str,
@@ -493,7 +503,15 @@ class ArrayExpr:
     @staticmethod
     def index(axis: int, lengths: Any) -> ArrayExpr: ...
     @staticmethod
-    def blocks(name: str, prefix: str, objects: list[Any], lengths: Any, dtype: str, size_bytes: int) -> ArrayExpr: ...
+    def blocks(
+        name: str,
+        prefix: str,
+        objects: list[Any],
+        lengths: Any,
+        dtype: str,
+        size_bytes: int,
+        late: Callable[[], str] | None = None,
+    ) -> ArrayExpr: ...
     @staticmethod
     def persisted(prefix: str, handle: Any, lengths: Any, dtype: str, size_bytes: int) -> ArrayExpr: ...
     @staticmethod
@@ -510,6 +528,7 @@ class ArrayExpr:
         reason: str,
         transposable: bool = False,
         origin: str | None = None,
+        late: Callable[[], str] | None = None,
     ) -> ArrayExpr: ...
     def unary(self, name: str) -> ArrayExpr: ...
     @staticmethod

@@ -6,12 +6,12 @@ different: making them alike would cost a copy.
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from raskal._raskal import ContentHash
 from raskal._tokenize_code import qualified_name
 from raskal.tokenize import digest, normalize_token
 
@@ -22,7 +22,7 @@ class _HashSink:
     closed = False
 
     def __init__(self) -> None:
-        self._hasher = hashlib.blake2b(digest_size=16)
+        self._hasher = ContentHash()
 
     def writable(self) -> bool:
         return True

@@ -23,6 +23,7 @@ from raskal._raskal import Delayed, ProgramBuilder, compute_local, lower_delayed
 from raskal._unpack import unpack_collections
 from raskal.annotations import annotate
 from raskal.annotations import current as current_annotations
+from raskal.callbacks import Callback
 from raskal.diagnostics._watch import watch
 from raskal.interop.protocol import DaskProtocol, Finalizer
 from raskal.system import cpu_count
@@ -329,13 +330,14 @@ def _usual_scheduler(collections: Iterable[Any]) -> str:
 
 
 def _lower(
-    collections: list[Any], distributed: bool = False, known: dict[str, Any] | None = None
+    collections: list[Any], distributed: bool = False, known: dict[str, Any] | None = None, brief: bool = False
 ) -> tuple[ProgramBuilder, list[list[int]]]:
     """One program for all collections, and the tasks that hold each one's result.
 
-    Values of delayed calls that are `known`, by key, are not computed again.
+    Values of delayed calls that are `known`, by key, are not computed again. Keys of a `brief` program mean nothing to
+    anybody else: arrays in memory need not be read to be named.
     """
-    builder = ProgramBuilder(distributed)
+    builder = ProgramBuilder(distributed, brief)
     if _are_delayed(collections):
         groups = [[task] for task in lower_delayed(builder, collections, known)]
         return _annotated(builder), groups
@@ -494,7 +496,8 @@ def _computed(
 ) -> list[Any]:
     client, name = _engine(scheduler, collections)
     distributed = getattr(client, "distributed", client is not None)
-    builder, groups = _lower(collections, distributed, known)
+    brief = client is None and known is None and not Callback.active
+    builder, groups = _lower(collections, distributed, known, brief)
     wanted = list(chain.from_iterable(groups))
     if client is not None:
         values = client.compute_program(builder, wanted)

@@ -53,6 +53,37 @@ def test_equal_contents_have_equal_names():
     assert da.from_array(a, chunks=2).name != da.from_array(a, chunks=3).name
 
 
+@pytest.mark.parametrize("chunks", [2, (3, 2)])
+def test_data_is_not_read_to_be_named_until_somebody_asks(chunks, monkeypatch, tmp_path):
+    from raskal.array import creation
+
+    asked = []
+    token = creation._content_token
+    monkeypatch.setattr(creation, "_content_token", lambda *args: asked.append(args) or token(*args))
+    a = np.arange(12.0).reshape(4, 3)
+    np.save(tmp_path / "a.npy", a)
+    for source in (a, np.load(tmp_path / "a.npy", mmap_mode="r")):
+        x = da.from_array(source, chunks=chunks)
+        same((x + 1).sum(axis=0), (a + 1).sum(axis=0))
+        assert asked == []
+        y = x * 2
+        names = y.name, (da.from_array(source.copy(), chunks=chunks) * 2).name
+        assert len(set(names)) == 1
+        same((y + 1).persist(), a * 2 + 1)
+        assert da.from_array(a + 1, chunks=chunks).name != x.name
+        assert len(asked) == 3, "each array is read once"
+        same(y, a * 2)
+        asked.clear()
+
+
+def test_what_changes_in_memory_is_another_array():
+    a = np.arange(6.0)
+    first = da.from_array(a, chunks=2).name
+    a[0] = 7
+    assert da.from_array(a, chunks=2).name != first
+    same(da.from_array(a, chunks=2) + da.from_array(a[::-1], chunks=2), a + a[::-1])
+
+
 def test_random_numbers_are_the_same_on_any_scheduler():
     draw = lambda: da.random.default_rng(7).normal(10, 2, size=(20, 30), chunks=(7, 10))  # noqa: E731
     first = draw().compute(scheduler="threads")

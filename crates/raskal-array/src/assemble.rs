@@ -5,6 +5,7 @@
 
 use crate::chunks::{Chunks, bounds, locate};
 use crate::copy::{CopyAxis, Output};
+use crate::error::tuple;
 use crate::expr::ViewAxis;
 use crate::runs::Run;
 use bitcode::{Decode, Encode};
@@ -305,8 +306,10 @@ impl Assemble {
                 return Err(Failure::new(
                     ErrorKind::Value,
                     format!(
-                        "{input:?} arrived where the expression announced {} and other chunks\n\
+                        "a block of shape {} and type {} arrived where the expression announced {} in other chunks\n\
                          hint: pass dtype= and chunks= to map_blocks if the function changes them",
+                        tuple(input.shape()),
+                        input.dtype().name(),
                         self.dtype
                     ),
                 ));

@@ -5,14 +5,14 @@
 
 use crate::chunks::Chunks;
 use crate::dtype::ElementType;
-use crate::host::{HostKernel, Source};
+use crate::host::{HostKernel, LateName, Source};
 use crate::ops::{Binary, Unary};
 use crate::reduce::Reduction;
 use crate::runs::Run;
 use crate::scalar::Scalar;
 use raskal_graph::{Axis, Csr, Token};
 use raskal_store::DType;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// A lazy n-dimensional array. Cloning shares it.
 #[derive(Clone)]
@@ -28,10 +28,26 @@ pub struct Node {
     pub chunks: Chunks,
     /// Element type.
     pub dtype: ElementType,
-    /// Content hash: equal expressions have equal tokens.
+    /// Tells it from other expressions of this process: equal tokens, equal elements.
     pub token: Token,
+    /// What is left to do for [`Expr::content`], if a source below has a late name.
+    pub(crate) late: Option<Box<LateContent>>,
     /// Whether it is made on the fly from numbers alone, so that it takes any chunks for free.
     pub generated: bool,
+}
+
+/// The content hash of an expression over sources that are named by their content only when somebody asks.
+pub(crate) struct LateContent {
+    /// What tells the operation from others on the same operands.
+    parameters: String,
+    known: OnceLock<Token>,
+}
+
+impl LateContent {
+    /// Of an operation with these parameters.
+    pub(crate) fn of(parameters: &str) -> Box<LateContent> {
+        Box::new(LateContent { parameters: parameters.to_owned(), known: OnceLock::new() })
+    }
 }
 
 /// Where an axis of an operand is found in the result of a [`Op::View`].
@@ -168,9 +184,24 @@ impl Expr {
         &self.0.dtype
     }
 
-    /// Content hash.
+    /// Tells it from other expressions of this process. Where all sources have names, it is the content hash.
     pub fn token(&self) -> Token {
         self.0.token
+    }
+
+    /// Content hash: the same in every process and run. May have to read the data of the sources.
+    pub fn content(&self) -> Token {
+        let Some(late) = &self.0.late else { return self.0.token };
+        if let Some(&known) = late.known.get() {
+            return known;
+        }
+        let content = crate::deep(|| {
+            let own = self.0.op.late_parameters();
+            let parameters = own.as_deref().unwrap_or(&late.parameters);
+            crate::build::describe(&self.0.op, &self.0.chunks, &self.0.dtype, parameters, Expr::content)
+        });
+        // Not `get_or_init`: sources may wait for a lock that somebody holds who waits for this one.
+        *late.known.get_or_init(|| content)
     }
 
     /// The operation's name for keys and readers.
@@ -178,8 +209,16 @@ impl Expr {
         self.0.op.name()
     }
 
-    /// The name of the array, as its keys start: operation and token.
+    /// The name of the array, as its keys start: operation and content hash.
     pub fn name(&self) -> String {
+        match &self.0.op {
+            Op::Source(source) => source.late_prefix().map_or_else(|| source.prefix().to_owned(), LateName::get),
+            op => format!("{}-{}", op.name(), self.content()),
+        }
+    }
+
+    /// As [`Expr::name`], with the token in place of the content hash: costs nothing, means nothing elsewhere.
+    pub fn brief_name(&self) -> String {
         match &self.0.op {
             Op::Source(source) => source.prefix().to_owned(),
             op => format!("{}-{}", op.name(), self.0.token),
@@ -216,6 +255,26 @@ impl Op {
             Op::Select(args) => args.into(),
             Op::Concatenate { args, .. } => args,
             Op::Host { inputs, .. } => inputs.into_iter().map(|input| input.expr).collect(),
+        }
+    }
+
+    /// What tells it from others on the same operands by content, if that is not known yet.
+    fn late_parameters(&self) -> Option<String> {
+        match self {
+            Op::Source(source) => source.late_prefix().map(LateName::get),
+            Op::Host { kernel, inputs, .. } => {
+                kernel.late_token().map(|token| crate::build::host_parameters(&token.get(), inputs))
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether it has a late name of its own.
+    pub(crate) fn is_late(&self) -> bool {
+        match self {
+            Op::Source(source) => source.late_prefix().is_some(),
+            Op::Host { kernel, .. } => kernel.late_token().is_some(),
+            _ => false,
         }
     }
 

@@ -10,21 +10,31 @@ use crate::error::ArrayError;
 use raskal_graph::layer::coordinates;
 use raskal_graph::{LayerId, Token};
 use raskal_runtime::{Failure, Function, ProgramBuilder};
-use raskal_store::{Block, Value};
+use raskal_store::{Block, ContentHash, Value};
 use raskal_types::SlotClass;
 use std::sync::Arc;
+
+/// A name by content that somebody must ask for, since all of the data has to be read to make it.
+pub trait LateName: Send + Sync {
+    /// The name; made once.
+    fn get(&self) -> String;
+}
 
 /// Blocks that come from outside the expression.
 pub trait Source: Send + Sync + 'static {
     /// Its name for readers, such as `from_array`.
     fn name(&self) -> &str;
-    /// Key prefix of its layer: a name and a content token.
+    /// Key prefix of its layer: a name, and what tells it from other sources of this process.
     fn prefix(&self) -> &str;
-    /// Adds the layer that gives the blocks, a grid of `grid` tasks.
+    /// The prefix with a content token, if [`Source::prefix`] has none.
+    fn late_prefix(&self) -> Option<&dyn LateName> {
+        None
+    }
+    /// Adds the layer that gives the blocks, a grid of `grid` tasks, under one of the prefixes.
     ///
     /// # Errors
     /// If the layer can't be added.
-    fn add(&self, builder: &mut ProgramBuilder, grid: &[u32]) -> Result<LayerId, Failure>;
+    fn add(&self, builder: &mut ProgramBuilder, prefix: &str, grid: &[u32]) -> Result<LayerId, Failure>;
 }
 
 /// Makes the function of a host operation.
@@ -46,6 +56,11 @@ pub trait HostKernel: Send + Sync + 'static {
         false
     }
 
+    /// A token of its content, if the one that the expression was made with is none.
+    fn late_token(&self) -> Option<&dyn LateName> {
+        None
+    }
+
     /// Which slots run the tasks.
     fn class(&self) -> SlotClass {
         SlotClass::Python
@@ -64,10 +79,12 @@ pub struct BlockSource {
 impl BlockSource {
     /// The blocks of `array` cut by `chunks`; a single block shares the memory.
     pub fn cut(array: &Block, chunks: &Chunks) -> BlockSource {
+        let mut content = ContentHash::new();
+        content.update(array.as_bytes());
         let token = Token::of([
             array.dtype().name().as_bytes(),
             format!("{:?} {:?}", array.shape(), chunks.to_vec()).as_bytes(),
-            array.as_bytes(),
+            &content.digest().to_le_bytes(),
         ]);
         let grid = chunks.numblocks();
         let bounds: Vec<Vec<usize>> = chunks.axes().map(crate::chunks::bounds).collect();
@@ -98,8 +115,8 @@ impl Source for BlockSource {
         &self.prefix
     }
 
-    fn add(&self, builder: &mut ProgramBuilder, grid: &[u32]) -> Result<LayerId, Failure> {
-        builder.add_values(&self.prefix, grid.to_vec(), self.blocks.clone())
+    fn add(&self, builder: &mut ProgramBuilder, prefix: &str, grid: &[u32]) -> Result<LayerId, Failure> {
+        builder.add_values(prefix, grid.to_vec(), self.blocks.clone())
     }
 }
 

@@ -50,7 +50,7 @@ pub use chunks::Chunks;
 pub use error::ArrayError;
 pub use evaluate::evaluate;
 pub use expr::Expr;
-pub use host::{HostKernel, HostLayout, NoHost, Source};
+pub use host::{HostKernel, HostLayout, LateName, NoHost, Source};
 pub use plan::Plan;
 pub use reduce::Reduction;
 pub use scalar::Scalar;

@@ -133,9 +133,10 @@ fn a_block_of_another_shape_than_announced_is_refused_with_both() {
         fn add(
             &self,
             builder: &mut ProgramBuilder,
+            prefix: &str,
             grid: &[u32],
         ) -> Result<raskal_graph::LayerId, raskal_runtime::Failure> {
-            builder.add_values(self.prefix(), grid.to_vec(), vec![Value::from(Block::from_vec(vec![1.0; 5], &[5]))])
+            builder.add_values(prefix, grid.to_vec(), vec![Value::from(Block::from_vec(vec![1.0; 5], &[5]))])
         }
     }
     let x = Expr::source(std::sync::Arc::new(Wrong), Chunks::single(&[4]), DType::F64.into());

@@ -11,6 +11,7 @@
 //! - [`client`], [`node`], [`executor`]: the three processes of a cluster that run Python; [`board`]: what clients share and
 //!   calls into executors; [`contact`]: how they find the scheduler.
 //! - [`delayed`]: the nodes of graphs that users draw by calling functions.
+//! - [`content`]: hashes of large buffers.
 //! - [`annotate`]: what users ask of tasks; [`record`]: which task ran when, for profilers.
 //! - [`export`]: tasks for engines that are not ours.
 //!
@@ -24,6 +25,7 @@ mod breaking;
 mod chain;
 mod client;
 mod contact;
+mod content;
 mod delayed;
 mod engine;
 mod error;
@@ -46,6 +48,7 @@ fn _raskal(module: &Bound<'_, PyModule>) -> PyResult<()> {
     bag::register(module)?;
     board::register(module)?;
     client::register(module)?;
+    content::register(module)?;
     delayed::register(module)?;
     engine::register(module)?;
     export::register(module)?;

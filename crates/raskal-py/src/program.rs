@@ -22,6 +22,8 @@ pub(crate) struct ProgramBuilder {
     /// Whether it is to run on a cluster: tables are then cut into stages, instead of one query on all cores.
     #[pyo3(get)]
     pub(crate) distributed: bool,
+    /// Whether layers may have names that mean nothing beyond this program: data need not be read to be named.
+    pub(crate) brief: bool,
     /// The results of a cluster that it begins at.
     remotes: Mutex<Vec<Arc<raskal_runtime::client::Remote>>>,
 }
@@ -181,10 +183,10 @@ fn edge_of(builder: &mut raskal_runtime::ProgramBuilder, prefix: &str, rows: &[V
 #[pymethods]
 impl ProgramBuilder {
     #[new]
-    #[pyo3(signature = (distributed=false))]
-    fn new(distributed: bool) -> ProgramBuilder {
+    #[pyo3(signature = (distributed=false, brief=false))]
+    fn new(distributed: bool, brief: bool) -> ProgramBuilder {
         let inner = Mutex::new(Some(raskal_runtime::ProgramBuilder::new()));
-        ProgramBuilder { inner, distributed, remotes: Mutex::default() }
+        ProgramBuilder { inner, distributed, brief, remotes: Mutex::default() }
     }
 
     /// Adds one task that calls `callable((), *values)` with the values of `tasks`; returns its number.

@@ -12,12 +12,14 @@
 //! - [`block`]: n-dimensional arrays of plain numbers, owned or borrowed from whoever made them.
 //! - [`frames`]: a value as bytes: a small head and raw buffers, for the wire and for disk.
 //! - [`budget`]: how much memory values may take; [`spill`]: values on disk.
+//! - [`content`]: which of two buffers hold the same bytes.
 //! - [`shared`]: large buffers that processes of one machine share; [`slate`]: a number that they share.
 //!
 //! This crate never calls Python and never looks at a graph.
 
 pub mod block;
 pub mod budget;
+pub mod content;
 pub mod frames;
 pub mod shared;
 pub mod slate;
@@ -26,6 +28,7 @@ pub mod value;
 
 pub use block::{Block, DType, Element};
 pub use budget::Budget;
+pub use content::ContentHash;
 pub use frames::{Codec, Frames};
 pub use shared::{Lender, Loan, Private};
 pub use slate::Slate;

@@ -80,6 +80,9 @@ def join_blocks(blocks: list[Any], chunks: Chunks, shape: tuple[Any, ...]) -> An
             return block[()]
         # What a source or a persisted array holds must not change with the result.
         return block.copy()
+    for block, at in zip(blocks, np.ndindex(*(len(axis) for axis in chunks)), strict=True):
+        if block is None:
+            raise TypeError(f"the block at {at} is None, not an array\nhint: return an array from the function")
     if any(type(block) is not np.ndarray for block in blocks) or any(length != length for length in shape):
         return nested_join(blocks, tuple(len(axis) for axis in chunks))
     bounds = [np.concatenate([[0], np.cumsum(axis)]).tolist() for axis in chunks]
@@ -89,7 +92,8 @@ def join_blocks(blocks: list[Any], chunks: Chunks, shape: tuple[Any, ...]) -> An
         if block.shape != result[place].shape:
             raise ValueError(
                 f"the block at {at} has shape {block.shape}, its chunks say {result[place].shape}\n"
-                "hint: pass chunks= to map_blocks if the function changes the shape"
+                "hint: pass chunks= to map_blocks if the function changes the shape; a source must give the slice that "
+                "it is asked for"
             )
         result[place] = block
     return result

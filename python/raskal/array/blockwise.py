@@ -124,7 +124,11 @@ def _common(name: Any, entries: Sequence[tuple[Any, ...]]) -> tuple[Any, ...]:
     try:
         return common_lengths(long)
     except ValueError:
-        raise ValueError(f"arrays have different lengths along index {name!r}: chunks {entries}") from None
+        lengths = [sum(own) for own in entries]
+        raise ValueError(
+            f"arrays have different lengths along index {name!r}: {lengths}, in chunks {entries}\n"
+            "hint: slice or pad one of the arrays, or give the axes different indices"
+        ) from None
 
 
 def blockwise(

@@ -115,7 +115,8 @@ class Array(NDArrayOperatorsMixin, Collection):
             return np.empty((0,) * self.ndim, self.dtype)
         kind = self._kind
         if np.ndim(kind) != self.ndim:
-            kind = kind.reshape((0,) * self.ndim) if self.ndim else kind.sum()
+            nothing = kind if not self.ndim or not kind.size else kind.reshape(-1)[:0]
+            kind = nothing.reshape((0,) * self.ndim) if self.ndim else kind.sum()
         return kind if getattr(kind, "dtype", None) == self.dtype else kind.astype(self.dtype)
 
     @property
@@ -364,6 +365,8 @@ class Array(NDArrayOperatorsMixin, Collection):
         return np.asarray(self.compute()).reshape(())[()]
 
     def __iter__(self) -> Any:
+        if not self.shape:
+            raise TypeError("iteration over a 0-d array\nhint: x.compute() is its number")
         return (self[number] for number in range(len(self)))
 
     # Elements, shape and chunks.

@@ -37,18 +37,25 @@ class Products:
         scratch: Any = None
         for a, b in zip(left, right, strict=True):
             if total is None:
-                total = np.dot(a, b) if plain else np.tensordot(a, b, self.axes)
+                total = _product(a, b, plain, self.axes)
                 continue
             if plain and a.dtype == b.dtype == total.dtype and type(a) is type(b) is np.ndarray:
                 scratch = np.dot(a, b, out=np.empty_like(total) if scratch is None else scratch)
                 total += scratch
             else:
-                total = total + (np.dot(a, b) if plain else np.tensordot(a, b, self.axes))
+                total = total + _product(a, b, plain, self.axes)
         return total if total.dtype == self.dtype else total.astype(self.dtype)
 
     @staticmethod
     def _ordered(blocks: tuple[Any, ...], order: tuple[int, ...] | None) -> tuple[Any, ...]:
         return blocks if order is None else tuple(block.transpose(order) for block in blocks)
+
+
+def _product(a: Any, b: Any, plain: bool, axes: Any) -> Any:
+    """The product of two blocks; a matrix product, if it is a plain one, by whatever the blocks are."""
+    if plain:
+        return np.dot(a, b) if type(a) is type(b) is np.ndarray else a @ b
+    return np.tensordot(a, b, axes)
 
 
 class BatchProducts:
@@ -120,15 +127,17 @@ def _contract(name: str, a: Array, b: Array, left: list[int], right: list[int]) 
         [None if axis in right else len(free_a) + free_b.index(axis) for axis in range(b.ndim)],
     ]
     dtype = np.result_type(a.dtype, b.dtype)
+    products = Products((tuple(left), tuple(right)), dtype)
     return on_blocks(
         name,
-        Products((tuple(left), tuple(right)), dtype),
+        products,
         [(a, maps[0]), (b, maps[1])],
         chunks,
         dtype,
         "matrix product by NumPy's BLAS",
         # Blocks along several summed axes are paired as they are listed, in the order of the operand's own axes.
         transposable=len(left) == 1,
+        meta=None if a._kind is None and b._kind is None else products((), a._meta, b._meta),
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from contextlib import nullcontext
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -315,9 +316,17 @@ def from_array(
     shape, dtype = tuple(int(length) for length in x.shape), np.dtype(x.dtype)
     lengths = normalize_chunks(chunks, shape, dtype=dtype, previous_chunks=_previous(x, shape))
     plain = type(x) is np.ndarray
-    token = name if isinstance(name, str) else tokenize(object() if name is False else x)
-    if not isinstance(name, str) and name is not False:
-        token = tokenize(token, lengths)
+    late = None
+    if isinstance(name, str):
+        token = name
+    elif name is False:
+        token = tokenize(object())
+    elif type(x) in (np.ndarray, np.memmap) and not dtype.hasobject:
+        # Memory that is kept is told from other memory by where it lies; its content is read when a name is asked for.
+        token = tokenize("memory", x.__array_interface__["data"][0], shape, x.strides, dtype, lengths)
+        late = partial(_content_token, x, lengths)
+    else:
+        token = _content_token(x, lengths)
     bounds = [np.concatenate([[0], np.cumsum(axis)]).astype(int).tolist() for axis in lengths]
     # Whole, or cut along the first axis alone: blocks are views that share the memory.
     shared = getitem is None and plain and x.flags.c_contiguous and all(len(axis) == 1 for axis in lengths[1:])
@@ -326,7 +335,8 @@ def from_array(
         first = lengths[0] if shape else (1,)
         parts = [x[bounds[0][block] : bounds[0][block + 1]] for block in range(len(first))] if shape else [x]
         prefix = token if isinstance(name, str) else f"array-{token}"
-        return Array._of(ArrayExpr.blocks("array", prefix, parts, lengths, code, size))
+        prefix_by_content = None if late is None else lambda: f"array-{late()}"
+        return Array._of(ArrayExpr.blocks("array", prefix, parts, lengths, code, size, prefix_by_content))
     as_numpy = asarray if asarray is not None else not hasattr(x, "__array_function__") or plain
     kind = None if as_numpy or meta is np.ndarray else _kind_of(x)
     return on_blocks(
@@ -337,8 +347,14 @@ def from_array(
         dtype,
         "slices of an array",
         token=token,
+        late=late,
         meta=kind,
     )
+
+
+def _content_token(x: Any, lengths: Chunks) -> str:
+    """The name of an array by content, in blocks of such lengths."""
+    return tokenize(tokenize(x), lengths)
 
 
 def _kind_of(x: Any) -> Any:

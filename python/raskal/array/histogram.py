@@ -127,7 +127,7 @@ def histogram(
         If the bins are not known.
     """
     if normed:
-        raise ValueError("normed= is deprecated\nhint: use density=")
+        raise TypeError("normed= is no more, neither here nor in NumPy\nhint: use density=")
     if density is not None and not isinstance(density, (bool, np.bool_)):
         raise TypeError(f"density must be a boolean, got {density!r}")
     a = asarray(a)
@@ -148,7 +148,7 @@ def histogram(
     elif isinstance(range, Array):
         lazy = _lazy_edges(bins, [range[0], range[1]])
     elif isinstance(bins, Array):
-        raise ValueError("a lazy number of bins gives an unknown shape\nhint: compute() it")
+        raise NotImplementedError("a lazy number of bins gives an unknown shape\nhint: compute() it")
     if lazy is not None:
         counts = _counted([a], [], weights, lazy)
         from raskal.array.calculus import diff
@@ -201,7 +201,7 @@ def histogramdd(
     edges : list of array
     """
     if normed:
-        raise ValueError("normed= is deprecated\nhint: use density=")
+        raise TypeError("normed= is no more, neither here nor in NumPy\nhint: use density=")
     if isinstance(sample, Array):
         if sample.ndim != 2:
             raise ValueError(f"a sample in one array has points as rows, got shape {sample.shape}")

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
+#: Kinds of element types that native kernels read.
+_NUMBERS = "biufc"
+
 #: Length that the engine is told of a block whose length nobody knows.
 PLACEHOLDER = 1
 
@@ -41,7 +44,7 @@ def dtype_spec(dtype: Any, opaque: bool = False) -> tuple[str, int]:
     dtype = np.dtype(dtype)
     if dtype.kind == "V":
         return _RECORD + repr(np.lib.format.dtype_to_descr(dtype)), dtype.itemsize
-    plain = dtype.kind in "biufc" and dtype.isnative and not opaque
+    plain = dtype.kind in _NUMBERS and dtype.isnative and not opaque
     return (dtype.name if plain else dtype.str), dtype.itemsize
 
 
@@ -65,15 +68,33 @@ def _keeps_more(result: np.ndarray[Any, Any]) -> bool:
 class Task:
     """What a task calls: a function, whose result becomes an array that native kernels can read in place."""
 
-    def __init__(self, function: Callable[..., Any]) -> None:
+    def __init__(self, function: Callable[..., Any], dtype: np.dtype[Any] | None = None) -> None:
         self.function = function
+        #: What was announced, if native kernels may read it.
+        self.dtype = dtype
 
     def __call__(self, coordinates: tuple[int, ...], *blocks: Any) -> Any:
         """Call the function with the block's place and its operands' blocks."""
         result = self.function(coordinates, *blocks)
         if type(result) is np.ndarray:
+            if self.dtype is not None and result.dtype != self.dtype:
+                result = _as_announced(result, self.dtype, coordinates)
             return result if result.flags.c_contiguous and not _keeps_more(result) else np.array(result, order="C")
         return np.asarray(result) if isinstance(result, (np.generic, int, float, complex)) else result
+
+
+def _as_announced(
+    result: np.ndarray[Any, Any], dtype: np.dtype[Any], coordinates: tuple[int, ...]
+) -> np.ndarray[Any, Any]:
+    """A block of numbers as the announced type, unless that would change their kind: floats cut to integers."""
+    if result.dtype.kind not in _NUMBERS:
+        return result
+    if not np.can_cast(result.dtype, dtype, "same_kind"):
+        raise TypeError(
+            f"the block at {coordinates} has elements of type {result.dtype}, {dtype} was announced\n"
+            f"hint: pass dtype={str(result.dtype)!r}, or a meta of that type, to what made the array"
+        )
+    return result.astype(dtype)
 
 
 def is_known(chunks: Iterable[Iterable[Any]]) -> bool:
@@ -90,6 +111,7 @@ def on_blocks(
     reason: str,
     *,
     token: str | None = None,
+    late: Callable[[], str] | None = None,
     meta: Any = None,
     transposable: bool = False,
 ) -> Array:
@@ -112,6 +134,8 @@ def on_blocks(
         Why it runs in Python, for ``explain()``.
     token : str, optional
         Stands for the function's contents in keys.
+    late : callable, optional
+        Gives that token, if `token` only tells the function from others of this process.
     meta : object, optional
         An empty array of the kind that the blocks are, if that is not NumPy's.
     transposable : bool
@@ -127,10 +151,11 @@ def on_blocks(
         meta = None
     unknown = frozenset(axis for axis, lengths in enumerate(chunks) if any(length != length for length in lengths))
     code, size = dtype_spec(dtype, opaque=bool(unknown) or meta is not None)
+    announced = np.dtype(dtype) if np.dtype(dtype).kind in _NUMBERS else None
     expr = ArrayExpr.host(
         name,
         token or tokenize(function),
-        function if transposable else Task(function),
+        function if transposable else Task(function, announced),
         [(array._expr, blocks) for array, blocks in inputs],
         [[PLACEHOLDER if axis in unknown else int(length) for length in own] for axis, own in enumerate(chunks)],
         code,
@@ -138,6 +163,7 @@ def on_blocks(
         reason,
         transposable,
         user_line(),
+        late,
     )
     return Array._of(expr, unknown, meta)
 

@@ -51,7 +51,7 @@ class _Einsum:
 
     def __call__(self, *blocks: Any) -> Any:
         result = np.einsum(self.subscripts, *blocks, **self.kwargs)
-        return np.asarray(result).reshape(result.shape + (1,) * self.ndim)
+        return result.reshape(np.shape(result) + (1,) * self.ndim)
 
 
 def einsum(*operands: Any, dtype: Any = None, optimize: Any = False, split_every: Any = None, **kwargs: Any) -> Array:

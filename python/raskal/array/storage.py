@@ -166,6 +166,8 @@ def to_hdf5(filename: Any, *args: Any, chunks: Any = True, **kwargs: Any) -> Non
         raise ValueError("to_hdf5 takes a path and an array, or a dictionary of them\nhint: to_hdf5('f.h5', '/x', x)")
     import h5py
 
+    for array in data.values():
+        array._require_known("to_hdf5")
     with h5py.File(filename, mode="a") as file:
         sets = []
         for path, array in data.items():

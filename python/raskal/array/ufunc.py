@@ -72,6 +72,7 @@ def apply_ufunc(ufunc: np.ufunc, *args: Any, out: Any = None, where: Any = True,
     TypeError
         If NumPy has no such function for these types.
     """
+    _check_options(ufunc, kwargs)
     if len(args) > ufunc.nin:
         args, out = args[: ufunc.nin], args[ufunc.nin :]
     if len(args) < ufunc.nin:
@@ -87,14 +88,17 @@ def apply_ufunc(ufunc: np.ufunc, *args: Any, out: Any = None, where: Any = True,
     return results[0] if ufunc.nout == 1 else results
 
 
+def _check_options(ufunc: np.ufunc, kwargs: dict[str, Any]) -> None:
+    unknown = set(kwargs) - {"dtype", "casting", "order", "subok"}
+    if unknown:
+        raise TypeError(f"{ufunc.__name__} got unknown arguments {sorted(unknown)}\nhint: dtype, casting, out, where")
+
+
 def _applied(ufunc: np.ufunc, operands: list[Any], kwargs: dict[str, Any]) -> tuple[Any, ...]:
     from raskal.array.collection import Array
 
     dtype = kwargs.pop("dtype", None)
     casting = {key: value for key, value in kwargs.items() if value is not None}
-    unknown = set(casting) - {"casting", "order", "subok"}
-    if unknown:
-        raise TypeError(f"{ufunc.__name__} got unknown arguments {sorted(unknown)}\nhint: dtype, casting, out, where")
     casting = {"casting": casting["casting"]} if "casting" in casting else {}
     reason = f"no native kernel for {ufunc.__name__}"
     if dtype is None and not casting and ufunc.nout == 1:

@@ -78,7 +78,7 @@ impl Expr {
         Ok(Expr::source(Arc::new(source), chunks, block.dtype().into()))
     }
 
-    /// Blocks that come from outside. The source's prefix is the content token.
+    /// Blocks that come from outside.
     pub fn source(source: Arc<dyn Source>, chunks: Chunks, dtype: ElementType) -> Expr {
         let parameters = source.prefix().to_owned();
         make(Op::Source(source), chunks, dtype, &parameters)
@@ -100,10 +100,15 @@ impl Expr {
         for (number, input) in inputs.iter().enumerate() {
             check_blocks(name, number, input, &grid)?;
         }
-        let blocks: Vec<&HostBlocks> = inputs.iter().map(|input| &input.blocks).collect();
-        let parameters = format!("{token} {blocks:?}");
+        let parameters = host_parameters(token, &inputs);
         Ok(make(Op::Host { name: name.to_owned(), kernel, inputs }, chunks, dtype, &parameters))
     }
+}
+
+/// What tells a function of the host, of which `token` is the name, from others on the same operands.
+pub(crate) fn host_parameters(token: &str, inputs: &[HostInput]) -> String {
+    let blocks: Vec<&HostBlocks> = inputs.iter().map(|input| &input.blocks).collect();
+    format!("{token} {blocks:?}")
 }
 
 fn check_blocks(name: &str, number: usize, input: &HostInput, grid: &[u32]) -> Result<()> {

@@ -11,24 +11,21 @@ mod reshape;
 mod take;
 mod view;
 
+pub(crate) use create::host_parameters;
 pub use elementwise::Operand;
 pub use index::Index;
 pub(crate) use view::compose;
 
 use crate::chunks::Chunks;
 use crate::dtype::ElementType;
-use crate::expr::{Expr, Node, Op};
+use crate::expr::{Expr, LateContent, Node, Op};
 use raskal_graph::Token;
 
 /// Makes the node of `op`; `parameters` is whatever tells it from another `op` on the same operands.
 pub(crate) fn make(op: Op, chunks: Chunks, dtype: ElementType, parameters: &str) -> Expr {
-    let mut parts: Vec<String> = vec![op.name().to_owned(), dtype.name().to_owned(), parameters.to_owned()];
-    if op.args().is_empty()
-        || matches!(op, Op::Rechunk(_) | Op::Take { .. } | Op::View { .. } | Op::Reshape(_) | Op::Host { .. })
-    {
-        parts.push(format!("{:?}", chunks.to_vec()));
-    }
-    parts.extend(op.args().iter().map(|arg| arg.token().to_string()));
+    let token = describe(&op, &chunks, &dtype, parameters, Expr::token);
+    let late = op.is_late() || op.args().iter().any(|arg| arg.node().late.is_some());
+    let late = late.then(|| LateContent::of(parameters));
     let generated = match &op {
         Op::Full(_) | Op::Index(_) => true,
         Op::Source(_) | Op::Host { .. } => false,
@@ -37,5 +34,23 @@ pub(crate) fn make(op: Op, chunks: Chunks, dtype: ElementType, parameters: &str)
         }
         Op::Reduce { .. } | Op::Take { .. } | Op::Concatenate { .. } | Op::Reshape(_) => false,
     };
-    Expr::new(Node { shape: chunks.shape(), token: Token::of(&parts), op, chunks, dtype, generated })
+    Expr::new(Node { shape: chunks.shape(), token, late, op, chunks, dtype, generated })
+}
+
+/// The token of an operation, its parameters and its operands, which `token_of` names.
+pub(crate) fn describe(
+    op: &Op,
+    chunks: &Chunks,
+    dtype: &ElementType,
+    parameters: &str,
+    token_of: impl Fn(&Expr) -> Token,
+) -> Token {
+    let mut parts: Vec<String> = vec![op.name().to_owned(), dtype.name().to_owned(), parameters.to_owned()];
+    if op.args().is_empty()
+        || matches!(op, Op::Rechunk(_) | Op::Take { .. } | Op::View { .. } | Op::Reshape(_) | Op::Host { .. })
+    {
+        parts.push(format!("{:?}", chunks.to_vec()));
+    }
+    parts.extend(op.args().into_iter().map(|arg| token_of(arg).to_string()));
+    Token::of(&parts)
 }

@@ -21,10 +21,11 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// The layers that compute `expr`.
-pub(super) fn plan(expr: &Expr, host: &dyn HostLayout) -> Result<Plan, Failure> {
+pub(super) fn plan(expr: &Expr, host: &dyn HostLayout, brief: bool) -> Result<Plan, Failure> {
     let (kept, moments) = (kept(expr), shared_moments(expr));
     let mut lowering = Lowering {
         host,
+        brief,
         kept: &kept,
         moments: &moments,
         steps: Vec::new(),
@@ -37,6 +38,8 @@ pub(super) fn plan(expr: &Expr, host: &dyn HostLayout) -> Result<Plan, Failure> 
 
 pub(super) struct Lowering<'a> {
     host: &'a dyn HostLayout,
+    /// Whether prefixes are those of this process, instead of content.
+    brief: bool,
     pub(super) kept: &'a HashSet<Token>,
     /// The means, variances and deviations that are one pass over the same elements.
     pub(super) moments: &'a HashSet<Token>,
@@ -46,21 +49,26 @@ pub(super) struct Lowering<'a> {
     pub(super) levels: HashMap<String, usize>,
 }
 
-/// A native step of an expression.
-pub(super) fn native(expr: &Expr, function: Arc<dyn Function>, inputs: Vec<(usize, EdgeMap)>) -> Step {
-    Step {
-        prefix: expr.name(),
-        grid: expr.chunks().numblocks(),
-        work: Work::Function(function),
-        inputs,
-        class: SlotClass::Native,
-        eager: false,
-        block_bytes: expr.chunks().largest().iter().product::<usize>() * expr.dtype().size_bytes(),
-        host_reason: None,
-    }
-}
-
 impl Lowering<'_> {
+    /// A native step of an expression.
+    pub(super) fn native(&self, expr: &Expr, function: Arc<dyn Function>, inputs: Vec<(usize, EdgeMap)>) -> Step {
+        Step {
+            prefix: if self.brief { expr.brief_name() } else { expr.name() },
+            grid: expr.chunks().numblocks(),
+            work: Work::Function(function),
+            inputs,
+            class: SlotClass::Native,
+            eager: false,
+            block_bytes: expr.chunks().largest().iter().product::<usize>() * expr.dtype().size_bytes(),
+            host_reason: None,
+        }
+    }
+
+    /// What the prefixes of an expression's layers end in.
+    pub(super) fn token(&self, expr: &Expr) -> Token {
+        if self.brief { expr.token() } else { expr.content() }
+    }
+
     /// The step that gives the blocks of `expr`.
     fn step(&mut self, expr: &Expr) -> Result<usize, Failure> {
         if let Some(&known) = self.known.get(&expr.token()) {
@@ -75,7 +83,9 @@ impl Lowering<'_> {
     /// The step itself; those before it are added.
     fn made(&mut self, expr: &Expr) -> Result<Step, Failure> {
         Ok(match &expr.node().op {
-            Op::Source(source) => Step { work: Work::Source(source.clone()), ..native(expr, Arc::new(Pass), vec![]) },
+            Op::Source(source) => {
+                Step { work: Work::Source(source.clone()), ..self.native(expr, Arc::new(Pass), vec![]) }
+            }
             Op::Host { kernel, inputs, .. } => self.host(expr, kernel.as_ref(), inputs)?,
             Op::Reduce { kind, arg, axes, keepdims, split_every } => {
                 let (kind, keepdims, split_every) = (*kind, *keepdims, *split_every);
@@ -111,7 +121,7 @@ impl Lowering<'_> {
         };
         let output = Output::Elements { value, dtype: dtype.name().to_owned() };
         let (program, inputs) = self.program(fuse, expr.chunks(), output)?;
-        Ok(native(expr, Arc::new(TileFunction::new(program)), inputs))
+        Ok(self.native(expr, Arc::new(TileFunction::new(program)), inputs))
     }
 
     /// Finishes a program: how its inputs are read, block by block, and the edges to their steps.
@@ -144,7 +154,7 @@ impl Lowering<'_> {
         };
         let cut = Assemble::rechunk(arg.chunks(), &pieces, dtype);
         let mut cut = self.assemble_step(expr, source, arg.chunks(), cut)?;
-        cut.prefix = format!("pieces-{}", expr.token());
+        cut.prefix = format!("pieces-{}", self.token(expr));
         cut.grid = pieces.numblocks();
         cut.block_bytes = pieces.largest().iter().product::<usize>() * expr.dtype().size_bytes();
         cut.eager = true;
@@ -161,10 +171,10 @@ impl Lowering<'_> {
     fn assemble_step(&self, expr: &Expr, source: usize, blocks: &Chunks, plan: Assemble) -> Result<Step, Failure> {
         let edge = plan.edge(&blocks.numblocks());
         if expr.dtype().native().is_ok() {
-            return Ok(native(expr, Arc::new(plan), vec![(source, edge)]));
+            return Ok(self.native(expr, Arc::new(plan), vec![(source, edge)]));
         }
         let function = self.host.assemble(plan)?;
-        Ok(by_host(native(expr, function, vec![(source, edge)]), expr))
+        Ok(by_host(self.native(expr, function, vec![(source, edge)]), expr))
     }
 
     fn reshape(&mut self, expr: &Expr, arg: &Expr) -> Result<Step, Failure> {
@@ -172,10 +182,10 @@ impl Lowering<'_> {
         let plan = ReshapeBlocks { chunks: expr.chunks().to_vec(), dtype: expr.dtype().name().to_owned() };
         let inputs = vec![(source, EdgeMap::OneToOne)];
         if expr.dtype().native().is_ok() {
-            return Ok(native(expr, Arc::new(plan), inputs));
+            return Ok(self.native(expr, Arc::new(plan), inputs));
         }
         let function = self.host.reshape(plan)?;
-        Ok(by_host(native(expr, function, inputs), expr))
+        Ok(by_host(self.native(expr, function, inputs), expr))
     }
 
     /// Blocks of the operands, renumbered: each task passes one block on.
@@ -196,7 +206,7 @@ impl Lowering<'_> {
             inputs.push((source, EdgeMap::Stretches { axes: grid.iter().enumerate().map(stretch).collect() }));
             first += own;
         }
-        Ok(native(expr, Arc::new(Pass), inputs))
+        Ok(self.native(expr, Arc::new(Pass), inputs))
     }
 
     fn host(&mut self, expr: &Expr, kernel: &dyn HostKernel, inputs: &[HostInput]) -> Result<Step, Failure> {
@@ -220,14 +230,14 @@ impl Lowering<'_> {
         let symmetric = kernel.is_product() && is_symmetric(expr, &edges);
         let half = symmetric.then(|| half(expr, &mut edges, &self.steps)).flatten();
         let function = kernel.function(&transposed)?;
-        let mut step = native(expr, function, edges);
+        let mut step = self.native(expr, function, edges);
         step.class = kernel.class();
         step.host_reason = (step.class == SlotClass::Python).then(|| kernel.reason());
         let Some((grid, mirror)) = half else { return Ok(step) };
-        step.prefix = format!("half-{}", expr.token());
+        step.prefix = format!("half-{}", self.token(expr));
         step.grid = grid;
         self.steps.push(step);
-        Ok(native(expr, Arc::new(Mirror), vec![(self.steps.len() - 1, mirror)]))
+        Ok(self.native(expr, Arc::new(Mirror), vec![(self.steps.len() - 1, mirror)]))
     }
 }
 

@@ -61,7 +61,15 @@ impl Plan {
     /// # Errors
     /// If a host function can't be made.
     pub fn of(expr: &Expr, host: &dyn HostLayout) -> Result<Plan, Failure> {
-        lower::plan(expr, host)
+        lower::plan(expr, host, false)
+    }
+
+    /// As [`Plan::of`], with prefixes that tell layers apart in this process only: sources need not be read to be named.
+    ///
+    /// # Errors
+    /// As [`Plan::of`].
+    pub fn brief(expr: &Expr, host: &dyn HostLayout) -> Result<Plan, Failure> {
+        lower::plan(expr, host, true)
     }
 
     /// Adds the layers; those that the builder has already are shared. Gives the layer of the expression's blocks.
@@ -74,7 +82,7 @@ impl Plan {
             let known = builder.known(&step.prefix);
             let layer = match (known, &step.work) {
                 (Some(known), _) => known,
-                (None, Work::Source(source)) => source.add(builder, &step.grid)?,
+                (None, Work::Source(source)) => source.add(builder, &step.prefix, &step.grid)?,
                 (None, Work::Function(function)) => {
                     let mut layer = Layer::new(step.prefix.clone(), step.grid.clone());
                     layer = layer.class(step.class).eager(step.eager);

@@ -4,7 +4,7 @@
 
 use super::Step;
 use super::fuse::{Fuse, identity};
-use super::lower::{Lowering, native};
+use super::lower::Lowering;
 use crate::dtype::Lane;
 use crate::expr::{Expr, Op};
 use crate::reduce::Reduction;
@@ -85,16 +85,16 @@ impl Lowering<'_> {
         let output = Output::Reduce { kind, value, place, axes: reduce.numbers(), finish };
         let (program, inputs) = self.program(fuse, arg.chunks(), output)?;
         let inputs = if finished && !keepdims { without_axes(inputs, axes) } else { inputs };
-        Ok(native(expr, Arc::new(TileFunction::new(program)), inputs))
+        Ok(self.native(expr, Arc::new(TileFunction::new(program)), inputs))
     }
 
     fn merged(&mut self, reduce: &Reduce<'_>, shared: bool) -> Result<Step, Failure> {
         let Reduce { expr, kind, arg, axes, keepdims, split_every } = *reduce;
         let (name, token, level_kind) = if shared {
-            let parts = [arg.token().to_string(), format!("{axes:?} {split_every}")];
+            let parts = [self.token(arg).to_string(), format!("{axes:?} {split_every}")];
             ("moments", Token::of(&parts), Reduction::Var { ddof: 0 })
         } else {
-            (kind.name(), expr.token(), kind)
+            (kind.name(), self.token(expr), kind)
         };
         let float = arg.dtype().native()? == DType::F64;
         let mut grid = arg.chunks().numblocks();
@@ -112,7 +112,7 @@ impl Lowering<'_> {
             let merged: Vec<u32> = grid.iter().zip(&group).map(|(&blocks, &group)| blocks.div_ceil(group)).collect();
             if axes.iter().all(|&axis| merged[axis] == 1) {
                 let combine = Combine { kind, float, axes: reduce.numbers(), finish: Some(reduce.finish()) };
-                return Ok(native(expr, Arc::new(combine), vec![(source, merge_all(axes, grid.len(), keepdims))]));
+                return Ok(self.native(expr, Arc::new(combine), vec![(source, merge_all(axes, grid.len(), keepdims))]));
             }
             number += 1;
             let prefix = format!("{name}-merge{number}-{token}");
@@ -120,7 +120,7 @@ impl Lowering<'_> {
                 Some(&known) => known,
                 None => {
                     let combine = Combine { kind: level_kind, float, axes: reduce.numbers(), finish: None };
-                    let step = native(expr, Arc::new(combine), vec![(source, EdgeMap::Tree { group })]);
+                    let step = self.native(expr, Arc::new(combine), vec![(source, EdgeMap::Tree { group })]);
                     self.level(prefix, &merged, reduce, step)
                 }
             };

@@ -184,6 +184,28 @@ impl Accumulator {
         }
     }
 
+    /// Takes rows of `columns` values each into the results from the first on: [`ROWS`] at a time where there is a kernel.
+    pub fn fold_rows(&mut self, columns: usize, values: ColumnRef<'_>) {
+        let together = ROWS * columns;
+        let mut from = if columns == 0 { values.len() } else { 0 };
+        while from + together <= values.len() {
+            let rows = values.slice(from, from + together);
+            match (&mut *self, rows) {
+                (Accumulator::SumF64(sums, lost), ColumnRef::F64(rows)) => add_rows_f64(sums, lost, rows),
+                (Accumulator::SumF64(sums, lost), ColumnRef::F32(rows)) => add_rows_f32(sums, lost, rows),
+                (Accumulator::Moments(counts, means, squares), ColumnRef::F64(rows)) => {
+                    moments_rows(counts, means, squares, rows);
+                }
+                _ => break,
+            }
+            from += together;
+        }
+        while from < values.len() {
+            self.fold_each(0, values.slice(from, from + columns), &[]);
+            from += columns;
+        }
+    }
+
     /// Number of components of a partial result.
     fn components(&self) -> usize {
         match self {

@@ -147,6 +147,56 @@ pub(crate) fn merge_moments(left: (f64, f64, f64), right: (f64, f64, f64)) -> (f
     (count, mean, left.2 + right.2 + distance * distance * (left.0 * right.0 / count))
 }
 
+/// Rows of values that are reduced together before the running results are read and written once.
+pub(crate) const ROWS: usize = 8;
+
+/// The rows of `values`, each as long as `columns`.
+#[inline(always)]
+fn rows_of<T>(values: &[T], columns: usize) -> [&[T]; ROWS] {
+    std::array::from_fn(|row| &values[row * columns..(row + 1) * columns])
+}
+
+macro_rules! add_rows {
+    ($name:ident, $type:ty) => {
+        /// Adds [`ROWS`] rows of values to the sums of their columns, and what rounding lost to the corrections.
+        #[multiversion(targets("x86_64+avx2+fma", "aarch64+neon"))]
+        pub(crate) fn $name(sums: &mut [f64], lost: &mut [f64], values: &[$type]) {
+            let columns = sums.len();
+            let [a, b, c, d, e, f, g, h] = rows_of(values, columns);
+            for (column, (sum, lost)) in sums.iter_mut().zip(lost).enumerate() {
+                let at = |row: &[$type]| f64::from(row[column]);
+                let rows = ((at(a) + at(b)) + (at(c) + at(d))) + ((at(e) + at(f)) + (at(g) + at(h)));
+                let (total, error) = two_sum(*sum, rows);
+                *sum = total;
+                *lost += error;
+            }
+        }
+    };
+}
+add_rows!(add_rows_f64, f64);
+add_rows!(add_rows_f32, f32);
+
+/// [`ROWS`] more values in each set, one of each row; all of the sets have as many values already.
+#[multiversion(targets("x86_64+avx2+fma", "aarch64+neon"))]
+pub(crate) fn moments_rows(counts: &mut [f64], means: &mut [f64], squares: &mut [f64], values: &[f64]) {
+    let Some(before) = counts.first().copied() else { return };
+    let count = before + ROWS as f64;
+    counts.fill(count);
+    let (share, weight) = (ROWS as f64 / count, before * ROWS as f64 / count);
+    let columns = means.len();
+    let [a, b, c, d, e, f, g, h] = rows_of(values, columns);
+    for (column, (mean_so_far, squares)) in means.iter_mut().zip(squares).enumerate() {
+        let rows = [a[column], b[column], c[column], d[column], e[column], f[column], g[column], h[column]];
+        let sum = ((rows[0] + rows[1]) + (rows[2] + rows[3])) + ((rows[4] + rows[5]) + (rows[6] + rows[7]));
+        let mean = sum * (1.0 / ROWS as f64);
+        let away = rows.map(|value| (value - mean) * (value - mean));
+        let own = ((away[0] + away[1]) + (away[2] + away[3])) + ((away[4] + away[5]) + (away[6] + away[7]));
+        let distance = mean - *mean_so_far;
+        *mean_so_far += distance * share;
+        *squares += own + distance * distance * weight;
+    }
+}
+
 /// One more value in each set; all of the sets have as many values already.
 #[multiversion(targets("x86_64+avx2+fma", "aarch64+neon"))]
 pub(crate) fn moments_each(counts: &mut [f64], means: &mut [f64], squares: &mut [f64], values: &[f64]) {

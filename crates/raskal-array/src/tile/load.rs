@@ -72,6 +72,29 @@ pub(super) fn borrowed(block: &Block, from: usize, count: usize) -> Option<Colum
     })
 }
 
+/// Asks for elements that are read soon, while the processor computes with others: chains of operations leave it no reads
+/// of its own to run ahead with.
+#[inline]
+pub(super) fn prefetch(block: &Block, from: usize, count: usize) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
+        const LINE_BYTES: usize = 64;
+        let bytes = block.as_bytes();
+        let size = block.dtype().size_bytes();
+        let end = ((from + count) * size).min(bytes.len());
+        for line in bytes.get(from * size..end).unwrap_or(&[]).chunks(LINE_BYTES) {
+            #[expect(unsafe_code)]
+            // SAFETY: a hint, which changes nothing and may name any address; this one is in the block.
+            unsafe {
+                _mm_prefetch::<_MM_HINT_T1>(line.as_ptr().cast());
+            }
+        }
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = (block, from, count);
+}
+
 fn spread<T: Copy, U: Copy>(source: &[T], position: i64, stride: i64, out: &mut [U], convert: impl Fn(T) -> U) {
     match stride {
         0 => out.fill(convert(source[position as usize])),

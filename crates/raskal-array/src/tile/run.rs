@@ -3,7 +3,7 @@
 //! Start at [`run`]. The walk is over one block in row-major order, its axes joined wherever every input allows, cut into
 //! tiles of a few thousand elements; each instruction of the program runs over a whole tile before the next one.
 
-use super::load::{Stream, borrowed, for_runs, gather};
+use super::load::{Stream, borrowed, for_runs, gather, prefetch};
 use super::registers::Registers;
 use super::{Finish, InputAxis, InputView, Output, Step, TileProgram, binary, unary};
 use crate::column::{Column, ColumnRef, to_block};
@@ -67,6 +67,10 @@ pub(super) fn run(
             let mut accumulator = Accumulator::new(*kind, float, kept.iter().product());
             let stream = walk.kept.clone().unwrap_or(Stream { base: 0, strides: vec![] });
             let each = stream.strides.last().is_some_and(|&stride| stride == 1);
+            if let Some((columns, values)) = whole_rows(program, &walk, &stream, *value, inputs) {
+                accumulator.fold_rows(columns, values);
+                return finish_reduction(accumulator, *kind, &kept, finish.as_ref(), &reduced);
+            }
             for_tiles(program, registers, &walk, inputs, None, |tile, start, count| {
                 let values = tile.get(*value, count);
                 let places = place.map(|place| tile.get(place, count));
@@ -86,6 +90,28 @@ pub(super) fn run(
             finish_reduction(accumulator, *kind, &kept, finish.as_ref(), &reduced)
         }
     }
+}
+
+/// The elements of an input that is reduced as it lies, along its first axis alone, and the length of its rows.
+fn whole_rows<'a>(
+    program: &TileProgram,
+    walk: &Walk,
+    kept: &Stream,
+    value: u16,
+    inputs: &'a [Block],
+) -> Option<(usize, ColumnRef<'a>)> {
+    let ([rows, columns], [0, 1], [instruction]) = (&walk.shape[..], &kept.strides[..], &program.instructions[..])
+    else {
+        return None;
+    };
+    let (Step::Load(input), Some(stream)) = (&instruction.step, walk.streams.get(usize::from(value))?) else {
+        return None;
+    };
+    let block = &inputs[usize::from(*input)];
+    if !stream.is_flat(&walk.shape) || block.dtype() != instruction.lane.dtype() {
+        return None;
+    }
+    Some((*columns, borrowed(block, stream.base as usize, rows * columns)?))
 }
 
 fn finish_reduction(
@@ -265,6 +291,9 @@ fn for_tiles(
             {
                 let from = if flat[number] { stream.base + start as i64 } else { stream.position(&walk.shape, start) };
                 tile.direct[number] = borrowed(block, from as usize, count);
+                if flat[number] {
+                    prefetch(block, from as usize + count, count);
+                }
             }
             let to_out = out.as_mut().filter(|(value, _)| usize::from(*value) == number);
             match to_out {
@@ -321,7 +350,15 @@ fn step(
         }
         (Step::Constant(value), _) => out.fill(*value),
         (Step::Unary(op, a), _) => unary::apply(*op, get(*a), out),
-        (Step::Binary(op, a, b), _) => binary::apply(*op, get(*a), get(*b), out),
+        (Step::Binary(op, a, b), _) => {
+            let number = match program.instructions[usize::from(*b)].step {
+                Step::Constant(number) => Some(number),
+                _ => None,
+            };
+            if !number.is_some_and(|number| binary::apply_number(*op, get(*a), number.as_f64(), &mut out)) {
+                binary::apply(*op, get(*a), get(*b), out);
+            }
+        }
         (Step::Select(a, b, c), _) => binary::select(get(*a), get(*b), get(*c), out),
         (Step::Cast(a), _) => out.cast_from(get(*a)),
         (Step::Load(_) | Step::Index { .. }, None) => unreachable!("streams were made for these"),

@@ -3,7 +3,7 @@
 use super::convert::{axis_spec, chunk_tuples, chunks, element_type, index, native, operand, raise, runs, scalar};
 use super::kernel::PyKernel;
 use super::layout::PyLayout;
-use super::source::{Added, Blocks};
+use super::source::{Added, Blocks, LateToken};
 use crate::annotate::{self, Asked};
 use crate::error::to_exception;
 use crate::program::{Persisted, ProgramBuilder};
@@ -16,7 +16,7 @@ use raskal_array::normalize::{AxisSpec, normalize};
 use raskal_array::ops::{Binary, Unary};
 use raskal_array::plan::explain::explain;
 use raskal_array::{ArrayError, Expr, Index, Plan, Reduction};
-use raskal_graph::{Axis, Csr, Token};
+use raskal_graph::{Axis, Csr};
 use std::sync::Arc;
 
 /// A lazy n-dimensional array.
@@ -25,8 +25,8 @@ pub(crate) struct ArrayExpr {
     pub(crate) expr: Expr,
     /// Kept blocks of a cluster that the expression reads; a builder adds them first.
     kept: Vec<Arc<Added>>,
-    /// What users asked of the steps that they made inside `annotate` blocks, by the steps' tokens.
-    asked: Vec<(Token, Arc<Py<Asked>>)>,
+    /// What users asked of the steps that they made inside `annotate` blocks, by the steps.
+    asked: Vec<(Expr, Arc<Py<Asked>>)>,
 }
 
 /// Where the blocks of an operand come from.
@@ -62,14 +62,14 @@ impl BlockSpec {
 
 fn done(expr: raskal_array::error::Result<Expr>, from: &[&ArrayExpr]) -> PyResult<ArrayExpr> {
     let expr = expr.map_err(raise)?;
-    let mut asked: Vec<(Token, Arc<Py<Asked>>)> = Vec::new();
+    let mut asked: Vec<(Expr, Arc<Py<Asked>>)> = Vec::new();
     for step in from.iter().flat_map(|expr| &expr.asked) {
-        if !asked.iter().any(|known| known.0 == step.0) {
+        if !asked.iter().any(|known| known.0.token() == step.0.token()) {
             asked.push(step.clone());
         }
     }
     if let Some(here) = Python::attach(annotate::current) {
-        asked.push((expr.token(), Arc::new(here)));
+        asked.push((expr.clone(), Arc::new(here)));
     }
     Ok(ArrayExpr { expr, kept: kept(from), asked })
 }
@@ -114,7 +114,7 @@ impl ArrayExpr {
 
     #[getter]
     fn token(&self) -> String {
-        self.expr.token().to_string()
+        self.expr.content().to_string()
     }
 
     /// The same number everywhere.
@@ -129,8 +129,9 @@ impl ArrayExpr {
         done(Expr::index(axis, chunks(lengths)), &[])
     }
 
-    /// Python objects as blocks.
+    /// Python objects as blocks. `late()` gives the prefix by content, if `prefix` is none.
     #[staticmethod]
+    #[pyo3(signature = (name, prefix, objects, lengths, dtype, size_bytes, late=None))]
     fn blocks(
         name: String,
         prefix: String,
@@ -138,8 +139,9 @@ impl ArrayExpr {
         lengths: Vec<Vec<usize>>,
         dtype: &str,
         size_bytes: usize,
+        late: Option<Py<PyAny>>,
     ) -> PyResult<ArrayExpr> {
-        let source = Blocks::of_objects(name, prefix, objects);
+        let source = Blocks::of_objects(name, prefix, objects, late.map(LateToken::new));
         done(Ok(Expr::source(source, chunks(lengths), element_type(dtype, size_bytes))), &[])
     }
 
@@ -177,9 +179,9 @@ impl ArrayExpr {
         Ok(ArrayExpr { kept: vec![added], ..done(Ok(expr), &[])? })
     }
 
-    /// A Python callable `f(coordinates, *blocks)` on blocks.
+    /// A Python callable `f(coordinates, *blocks)` on blocks. `late()` gives its token by content, if `token` is none.
     #[staticmethod]
-    #[pyo3(signature = (name, token, callable, inputs, lengths, dtype, size_bytes, reason, transposable=false, origin=None))]
+    #[pyo3(signature = (name, token, callable, inputs, lengths, dtype, size_bytes, reason, transposable=false, origin=None, late=None))]
     #[expect(clippy::too_many_arguments, reason = "one Python call, all by keyword there")]
     fn host(
         name: &str,
@@ -192,8 +194,10 @@ impl ArrayExpr {
         reason: String,
         transposable: bool,
         origin: Option<String>,
+        late: Option<Py<PyAny>>,
     ) -> PyResult<ArrayExpr> {
-        let kernel = Arc::new(PyKernel { callable, reason, transposable, origin });
+        let late = late.map(LateToken::new);
+        let kernel = Arc::new(PyKernel { callable, reason, transposable, origin, late });
         let from: Vec<&ArrayExpr> = inputs.iter().map(|(expr, _)| expr.get()).collect();
         let operands = inputs
             .iter()
@@ -310,7 +314,9 @@ impl ArrayExpr {
         for added in &self.kept {
             added.prepare(py, builder)?;
         }
-        let plan = Plan::of(&self.expr, &PyLayout).map_err(|failure| to_exception(py, &failure))?;
+        let brief = builder.get().brief;
+        let plan = if brief { Plan::brief(&self.expr, &PyLayout) } else { Plan::of(&self.expr, &PyLayout) };
+        let plan = plan.map_err(|failure| to_exception(py, &failure))?;
         let tasks = builder.get().edit(py, |builder| {
             let layer = plan.add_to(builder)?;
             Ok(match block {
@@ -318,7 +324,8 @@ impl ArrayExpr {
                 None => builder.graph().tasks(layer).collect(),
             })
         })?;
-        for (token, asked) in &self.asked {
+        for (step, asked) in &self.asked {
+            let token = if brief { step.token() } else { step.content() };
             builder.get().annotate_named(py, asked.bind(py), &token.to_string())?;
         }
         Ok(tasks)

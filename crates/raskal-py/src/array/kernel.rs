@@ -1,9 +1,10 @@
 //! Python callables as functions on blocks.
 
+use super::source::LateToken;
 use crate::error::from_exception;
 use crate::function::PyFunction;
 use pyo3::prelude::*;
-use raskal_array::HostKernel;
+use raskal_array::{HostKernel, LateName};
 use raskal_runtime::{Failure, Function};
 use std::sync::Arc;
 
@@ -17,6 +18,8 @@ pub(crate) struct PyKernel {
     pub(crate) transposable: bool,
     /// The user's line.
     pub(crate) origin: Option<String>,
+    /// Its name by content, if the expression was made with another.
+    pub(crate) late: Option<LateToken>,
 }
 
 impl HostKernel for PyKernel {
@@ -41,6 +44,10 @@ impl HostKernel for PyKernel {
     fn is_product(&self) -> bool {
         // Products are what takes transposed blocks.
         self.transposable
+    }
+
+    fn late_token(&self) -> Option<&dyn LateName> {
+        self.late.as_ref().map(|late| late as &dyn LateName)
     }
 
     fn reason(&self) -> String {

@@ -10,6 +10,7 @@ use raskal_array::assemble::{Assemble, Piece};
 use raskal_array::blocks::ReshapeBlocks;
 use raskal_runtime::{Call, EncodedFunction, Failure, Function, FunctionRegistry};
 use raskal_store::Value;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 const ASSEMBLE_CODEC: &str = "python.array.assemble";
@@ -35,6 +36,9 @@ impl HostAssemble {
         let (shape, pieces) = self.0.task(call.index);
         let inputs = call.inputs.iter().map(|input| to_python(py, input)).collect::<PyResult<Vec<_>>>()?;
         let numpy = py.import("numpy")?;
+        if !inputs[0].is_instance(&numpy.getattr("ndarray")?)? {
+            return joined(py, &inputs, pieces, shape.len());
+        }
         let keywords = PyDict::new(py);
         keywords.set_item("dtype", inputs[0].getattr("dtype")?)?;
         keywords.set_item("shape", PyTuple::new(py, &shape)?)?;
@@ -50,6 +54,27 @@ impl HostAssemble {
         }
         Ok(result)
     }
+}
+
+/// The pieces of blocks that can't be written to, such as sparse ones, one after the other along each axis.
+fn joined<'py>(
+    py: Python<'py>,
+    inputs: &[Bound<'py, PyAny>],
+    mut pieces: Vec<Piece>,
+    ndim: usize,
+) -> PyResult<Bound<'py, PyAny>> {
+    pieces.sort_by(|one, other| one.at.cmp(&other.at));
+    let grid = (0..ndim).map(|axis| pieces.iter().map(|piece| piece.at[axis]).collect::<BTreeSet<_>>().len());
+    let grid = PyTuple::new(py, grid.collect::<Vec<_>>())?;
+    let numpy = py.import("numpy")?;
+    let parts = PyList::empty(py);
+    for piece in &pieces {
+        let part = read(py, &inputs[piece.input], piece, ndim)?;
+        let shape = PyTuple::new(py, &piece.shape)?;
+        let whole = part.getattr("shape")?.eq(&shape)?;
+        parts.append(if whole { part } else { numpy.call_method1("broadcast_to", (part, shape))? })?;
+    }
+    py.import("raskal.array.blockview")?.call_method1("nested_join", (parts, grid))
 }
 
 /// What a piece reads, with its axes in the order of the result's and length 1 where it repeats.

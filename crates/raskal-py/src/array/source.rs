@@ -3,28 +3,64 @@
 use crate::program::ProgramBuilder as PyProgramBuilder;
 use crate::value::from_python;
 use pyo3::prelude::*;
-use raskal_array::Source;
+use raskal_array::{LateName, Source};
 use raskal_graph::{Csr, Edge, EdgeMap, Layer, LayerId};
 use raskal_runtime::{Failure, ProgramBuilder};
 use raskal_store::Value;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// Values that exist in this process.
 pub(crate) struct Blocks {
     name: String,
     prefix: String,
     values: Vec<Value>,
+    late: Option<LateToken>,
+}
+
+/// A name that a Python callable makes when it is asked for.
+pub(crate) struct LateToken {
+    callable: Py<PyAny>,
+    known: OnceLock<String>,
+}
+
+impl LateToken {
+    /// The name that `callable()` gives.
+    pub(crate) fn new(callable: Py<PyAny>) -> LateToken {
+        LateToken { callable, known: OnceLock::new() }
+    }
+}
+
+impl LateName for LateToken {
+    fn get(&self) -> String {
+        if let Some(known) = self.known.get() {
+            return known.clone();
+        }
+        let made = Python::attach(|py| {
+            let name = self.callable.call0(py).and_then(|name| name.extract::<String>(py));
+            name.unwrap_or_else(|error| {
+                // A name of its own is right, it only is not the same next time.
+                error.write_unraisable(py, None);
+                format!("unnamed-{:x}-{:x}", std::process::id(), self.callable.as_ptr() as usize)
+            })
+        });
+        self.known.get_or_init(|| made).clone()
+    }
 }
 
 impl Blocks {
-    /// The blocks of Python objects.
-    pub(crate) fn of_objects(name: String, prefix: String, objects: Vec<Bound<'_, PyAny>>) -> Arc<dyn Source> {
-        Arc::new(Blocks { name, prefix, values: objects.into_iter().map(from_python).collect() })
+    /// The blocks of Python objects; `late` gives the prefix by content if `prefix` is none.
+    pub(crate) fn of_objects(
+        name: String,
+        prefix: String,
+        objects: Vec<Bound<'_, PyAny>>,
+        late: Option<LateToken>,
+    ) -> Arc<dyn Source> {
+        Arc::new(Blocks { name, prefix, values: objects.into_iter().map(from_python).collect(), late })
     }
 
     /// The blocks of values.
     pub(crate) fn of_values(name: String, prefix: String, values: Vec<Value>) -> Arc<dyn Source> {
-        Arc::new(Blocks { name, prefix, values })
+        Arc::new(Blocks { name, prefix, values, late: None })
     }
 }
 
@@ -37,8 +73,12 @@ impl Source for Blocks {
         &self.prefix
     }
 
-    fn add(&self, builder: &mut ProgramBuilder, grid: &[u32]) -> Result<LayerId, Failure> {
-        builder.add_values(&self.prefix, grid.to_vec(), self.values.clone())
+    fn late_prefix(&self) -> Option<&dyn LateName> {
+        self.late.as_ref().map(|late| late as &dyn LateName)
+    }
+
+    fn add(&self, builder: &mut ProgramBuilder, prefix: &str, grid: &[u32]) -> Result<LayerId, Failure> {
+        builder.add_values(prefix, grid.to_vec(), self.values.clone())
     }
 }
 
@@ -98,7 +138,7 @@ impl Source for Added {
         &self.prefix
     }
 
-    fn add(&self, builder: &mut ProgramBuilder, _grid: &[u32]) -> Result<LayerId, Failure> {
-        builder.known(&self.prefix).ok_or_else(|| Failure::internal("blocks of another collection were not added"))
+    fn add(&self, builder: &mut ProgramBuilder, prefix: &str, _grid: &[u32]) -> Result<LayerId, Failure> {
+        builder.known(prefix).ok_or_else(|| Failure::internal("blocks of another collection were not added"))
     }
 }
