@@ -313,6 +313,8 @@ def from_array(
         lock = SerializableLock()
     if isinstance(x, (list, tuple, int, float, complex, bool, np.generic)) or not hasattr(x, "shape"):
         x = np.asarray(x)
+    if type(x) is np.memmap:
+        x = x.view(np.ndarray)
     shape, dtype = tuple(int(length) for length in x.shape), np.dtype(x.dtype)
     lengths = normalize_chunks(chunks, shape, dtype=dtype, previous_chunks=_previous(x, shape))
     plain = type(x) is np.ndarray
@@ -321,7 +323,7 @@ def from_array(
         token = name
     elif name is False:
         token = tokenize(object())
-    elif type(x) in (np.ndarray, np.memmap) and not dtype.hasobject:
+    elif plain and not dtype.hasobject:
         # Memory that is kept is told from other memory by where it lies; its content is read when a name is asked for.
         token = tokenize("memory", x.__array_interface__["data"][0], shape, x.strides, dtype, lengths)
         late = partial(_content_token, x, lengths)

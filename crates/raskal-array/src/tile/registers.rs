@@ -4,7 +4,7 @@ use super::{Output, Step, TileProgram};
 use crate::dtype::Lane;
 
 /// Bytes that all registers of a tile take together: within a first-level cache of 32 KiB, beside the inputs.
-const TILE_BYTES: usize = 28 << 10;
+const TILE_BYTES: usize = 16 << 10;
 
 /// A slot for each register.
 #[derive(Debug)]

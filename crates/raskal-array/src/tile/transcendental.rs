@@ -140,14 +140,27 @@ fn reduced<const FMA: bool>(x: f64) -> (f64, f64, f64) {
     (exponent, rest, (high - rest) - low)
 }
 
+/// The power of two next to e to the power of `x`, with [`ROUND`] added, and the factor beside it.
 #[inline(always)]
-pub(super) fn exp<const FMA: bool>(x: f64) -> f64 {
-    let x = clamp(x, -746.0, 710.0);
-    let exponent = fused::<FMA>(x, std::f64::consts::LOG2_E, ROUND) - ROUND;
+fn exp_parts<const FMA: bool>(x: f64) -> (f64, f64) {
+    let rounded = fused::<FMA>(x, std::f64::consts::LOG2_E, ROUND);
+    let exponent = rounded - ROUND;
     let high = fused::<FMA>(-exponent, LN2[0], x);
     let rest = fused::<FMA>(-exponent, LN2[1], high);
-    let tail = fused::<FMA>(rest * rest, split_polynomial::<FMA, _>(rest, EXP), rest);
-    scale(1.0 + tail, exponent)
+    (rounded, 1.0 + fused::<FMA>(rest * rest, split_polynomial::<FMA, _>(rest, EXP), rest))
+}
+
+#[inline(always)]
+pub(super) fn exp<const FMA: bool>(x: f64) -> f64 {
+    let (rounded, factor) = exp_parts::<FMA>(clamp(x, -746.0, 710.0));
+    scale(factor, rounded - ROUND)
+}
+
+/// As [`exp`] where neither `x` nor the result is out of the ordinary: see [`Transcendental::is_ordinary`].
+#[inline(always)]
+fn exp_ordinary<const FMA: bool>(x: f64) -> f64 {
+    let (rounded, factor) = exp_parts::<FMA>(x);
+    f64::from_bits(factor.to_bits().wrapping_add(rounded.to_bits() << 52))
 }
 
 #[inline(always)]
@@ -308,13 +321,26 @@ impl Angles {
 }
 
 #[inline(always)]
+fn exp_parts_f32<const FMA: bool>(x: f32) -> (f32, f32) {
+    let rounded = fused_f32::<FMA>(x, std::f32::consts::LOG2_E, ROUND_F32);
+    let exponent = rounded - ROUND_F32;
+    let high = fused_f32::<FMA>(-exponent, LN2_F32[0], x);
+    let rest = fused_f32::<FMA>(-exponent, LN2_F32[1], high);
+    (rounded, 1.0 + fused_f32::<FMA>(rest * rest, polynomial::<FMA, _>(rest, EXP_F32), rest))
+}
+
+#[inline(always)]
+fn exp_ordinary_f32<const FMA: bool>(x: f32) -> f32 {
+    let (rounded, factor) = exp_parts_f32::<FMA>(x);
+    f32::from_bits(factor.to_bits().wrapping_add(rounded.to_bits() << 23))
+}
+
+#[inline(always)]
 pub(super) fn exp_f32<const FMA: bool>(x: f32) -> f32 {
     let x = if x < -104.0 { -104.0 } else { x };
     let x = if x > 89.0 { 89.0 } else { x };
-    let exponent = fused_f32::<FMA>(x, std::f32::consts::LOG2_E, ROUND_F32) - ROUND_F32;
-    let high = fused_f32::<FMA>(-exponent, LN2_F32[0], x);
-    let rest = fused_f32::<FMA>(-exponent, LN2_F32[1], high);
-    let value = 1.0 + fused_f32::<FMA>(rest * rest, polynomial::<FMA, _>(rest, EXP_F32), rest);
+    let (rounded, value) = exp_parts_f32::<FMA>(x);
+    let exponent = rounded - ROUND_F32;
     let half = (exponent * 0.5 + ROUND_F32) - ROUND_F32;
     let power = |exponent: f32| f32::from_bits((exponent + (ROUND_F32 + 127.0)).to_bits() << 23);
     value * power(half) * power(exponent - half)
@@ -342,6 +368,9 @@ pub(super) fn log_f32<const FMA: bool>(x: f32) -> f32 {
 pub(super) trait Transcendental: Copy {
     /// Angles beyond it (and what is no angle) are left to the standard library.
     fn is_large(self) -> bool;
+    /// Whether its exponential is neither missing nor infinite, nor nearly zero: most need no more than bits moved.
+    fn is_ordinary(self) -> bool;
+    fn exp_ordinary<const FMA: bool>(self) -> Self;
     fn exp<const FMA: bool>(self) -> Self;
     fn exp2<const FMA: bool>(self) -> Self;
     fn expm1<const FMA: bool>(self) -> Self;
@@ -356,11 +385,15 @@ pub(super) trait Transcendental: Copy {
 
 /// Each function by its name; the short ones of 32-bit floats are computed as those of 64.
 macro_rules! transcendental {
-    ($type:ident, $wide:ident: $($name:ident = $($function:ident)::+),*; $($own:ident = $short:ident),*) => {
+    ($type:ident, $wide:ident, $ordinary:literal: $($name:ident = $($function:ident)::+),*; $($own:ident = $short:ident),*) => {
         impl Transcendental for $type {
             #[inline(always)]
             fn is_large(self) -> bool {
                 self.abs() > Angles::LARGEST as $type || self.is_nan()
+            }
+            #[inline(always)]
+            fn is_ordinary(self) -> bool {
+                self.abs() <= $ordinary
             }
             $(#[inline(always)]
             fn $name<const FMA: bool>(self) -> $type {
@@ -373,10 +406,10 @@ macro_rules! transcendental {
         }
     };
 }
-transcendental!(f64, f64: exp2 = exp2, expm1 = expm1, log2 = log2, log10 = log10, log1p = log1p, tanh = tanh,
-    sin = Angles::sin, cos = Angles::cos; exp = exp, log = log);
-transcendental!(f32, f64: exp2 = exp2, expm1 = expm1, log2 = log2, log10 = log10, log1p = log1p, tanh = tanh,
-    sin = Angles::sin, cos = Angles::cos; exp = exp_f32, log = log_f32);
+transcendental!(f64, f64, 708.0: exp2 = exp2, expm1 = expm1, log2 = log2, log10 = log10, log1p = log1p, tanh = tanh,
+    sin = Angles::sin, cos = Angles::cos; exp = exp, exp_ordinary = exp_ordinary, log = log);
+transcendental!(f32, f64, 87.0: exp2 = exp2, expm1 = expm1, log2 = log2, log10 = log10, log1p = log1p, tanh = tanh,
+    sin = Angles::sin, cos = Angles::cos; exp = exp_f32, exp_ordinary = exp_ordinary_f32, log = log_f32);
 
 #[cfg(test)]
 mod tests {
@@ -434,6 +467,13 @@ mod tests {
         }
 
         #[test]
+        fn ordinary_exponentials_are_those_of_all(x in -708.0..=708.0f64, y in -87.0..=87.0f32) {
+            prop_assert!(x.is_ordinary() && y.is_ordinary());
+            prop_assert_eq!(exp_ordinary::<true>(x).to_bits(), exp::<true>(x).to_bits());
+            prop_assert_eq!(exp_ordinary_f32::<false>(y).to_bits(), exp_f32::<false>(y).to_bits());
+        }
+
+        #[test]
         fn floats_of_32_bits_are_within_two_units(x in -104.0..88.7f32) {
             let near = |value: f32, exact: f64| {
                 let unit = f64::from(f32::from_bits((exact.abs() as f32).to_bits() + 1)) - f64::from(exact.abs() as f32);
@@ -463,6 +503,7 @@ mod tests {
             (exp_f32::<true>(f32::NEG_INFINITY), exp_f32::<true>(f32::INFINITY), log_f32::<true>(0.0)),
             (0.0, f32::INFINITY, f32::NEG_INFINITY)
         );
+        assert!([f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 709.0, -709.0].into_iter().all(|x| !x.is_ordinary()));
         assert!(
             exp_f32::<true>(f32::NAN).is_nan()
                 && log_f32::<true>(-1.0).is_nan()

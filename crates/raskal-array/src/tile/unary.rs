@@ -55,6 +55,7 @@ macro_rules! float_kernels {
                 Unary::Sqrt => map(a, out, $type::sqrt),
                 Unary::Cbrt => map(a, out, $type::cbrt),
                 Unary::Reciprocal => map(a, out, |a| 1.0 / a),
+                Unary::Exp if a.iter().fold(true, |all, a| all & a.is_ordinary()) => fused!(exp_ordinary, a, out),
                 Unary::Exp => fused!(exp, a, out),
                 Unary::Exp2 => fused!(exp2, a, out),
                 Unary::Expm1 => fused!(expm1, a, out),
