@@ -376,8 +376,12 @@ class ProgramBuilder:
         callable: Callable[..., Any],
         description: str,
         origin: str | None = None,
+        eager: bool = False,
     ) -> list[int]:
-        """Add `count` tasks; task `i` calls `callable((i,), *values)` with the values of each `arguments[k][i]`."""
+        """Add `count` tasks; task `i` calls `callable((i,), *values)` with the values of each `arguments[k][i]`.
+
+        `eager` ones run as soon as their inputs are there.
+        """
 
     def remotes(self) -> list[Remote]:
         """The results of a cluster that the program begins at."""
@@ -623,11 +627,15 @@ class Frame:
     def join(
         self,
         right: Frame,
-        left_on: list[Frame],
-        right_on: list[Frame],
+        left_on: list[Frame] | None,
+        right_on: list[Frame] | None,
         how: str,
         columns: list[tuple[str, str, str]],
+        labels: str,
+        label_name: str | None,
     ) -> Frame: ...
+    def joins_in_order(self, right: Frame, how: str) -> bool:
+        """Whether a join of this kind keeps partitions, their order and divisions."""
     def sort(self, keys: list[tuple[str, bool]], missing_first: bool, limit: int | None) -> Frame: ...
     def distinct(self, by: list[str], last: bool) -> Frame: ...
     def top(self, keys: list[Frame], by: list[tuple[str, bool]], count: int) -> Frame: ...

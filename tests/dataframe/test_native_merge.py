@@ -201,3 +201,61 @@ def test_joined_rows_go_on_as_any_others() -> None:
     assert len(joined) == len(expected)
     same(raskal.compute(joined, one)[0], expected)
     same(dd.concat([joined, joined]).compute(), pd.concat([expected, expected]), index=False)
+
+
+LABELLED = st.lists(st.integers(0, 6), min_size=1, max_size=12)
+
+
+@pytest.mark.parametrize("how", ["inner", "left", "right", "outer"])
+@SETTINGS
+@given(left=LABELLED, right=LABELLED, parts=st.tuples(st.integers(1, 3), st.integers(1, 3)), ordered=st.booleans())
+def test_joins_by_labels_have_the_rows_order_and_labels_of_pandas(
+    how: str, left: list[int], right: list[int], parts: tuple[int, int], ordered: bool
+) -> None:
+    """pandas ran them on pairs of partitions, whose order was not pandas'."""
+    if ordered:
+        left, right = sorted(left), sorted(right)
+    one = pd.DataFrame({"a": range(len(left))}, index=pd.Index(left, name="k"))
+    other = pd.DataFrame({"b": np.arange(len(right)) / 2}, index=pd.Index(right, name="k"))
+    lazy = [dd.from_pandas(side, npartitions=n, sort=ordered) for side, n in zip((one, other), parts, strict=True)]
+    found = lazy[0].join(lazy[1], how=how)
+    assert native(found) or (how == "outer" and ordered)  # pairs of partitions that are cut alike
+    expected = one.join(other, how=how)
+    same(found.compute(), expected, order=how != "outer", check_dtype=len(expected) > 0)
+    if how in ("inner", "left"):
+        assert found.divisions == lazy[0].divisions
+        by_column = lazy[0].reset_index().merge(lazy[1], left_on="k", right_index=True, how=how)
+        assert native(by_column)
+        expected = one.reset_index().merge(other, left_on="k", right_index=True, how=how)
+        same(by_column.compute(), expected, index=parts[0] == 1, check_dtype=len(expected) > 0)
+
+
+def test_a_join_by_labels_keeps_divisions_and_partitions() -> None:
+    left = pd.DataFrame({"a": range(30)}, index=pd.date_range("2024-01-01", periods=30, name="when"))
+    right = pd.DataFrame({"b": range(20)}, index=pd.date_range("2024-01-05", periods=20, name="day"))
+    df, other = dd.from_pandas(left, npartitions=3), dd.from_pandas(right, npartitions=2)
+    found = df.merge(other, left_index=True, right_index=True)
+    assert native(found)
+    assert found.divisions == df.divisions
+    same(found.compute(), left.merge(right, left_index=True, right_index=True))
+    same(found.partitions[1].compute(), left.iloc[10:20].merge(right, left_index=True, right_index=True))
+    same(found.loc["2024-01-07":"2024-01-09"].compute(), left.join(right, how="inner").loc["2024-01-07":"2024-01-09"])
+    chosen = df.merge(other, left_index=True, right_index=True, how="leftanti")
+    same(chosen.compute(), left[~left.index.isin(right.index)])
+
+
+def test_merges_are_sorted_and_checked_as_by_pandas() -> None:
+    left = pd.DataFrame({"k": [3, 1, 2, 1], "a": range(4)})
+    right = pd.DataFrame({"k": [1, 3, 4], "b": [1.0, 2.0, 3.0]})
+    df, other = dd.from_pandas(left, npartitions=2), dd.from_pandas(right, npartitions=2)
+    for how in ("inner", "left", "right", "outer"):
+        expected = left.merge(right, on="k", how=how, sort=True)
+        same(df.merge(other, on="k", how=how, sort=True).compute(), expected, index=False)
+    expected = left.merge(right, on="k", validate="many_to_one")
+    same(df.merge(other, on="k", validate="many_to_one").compute(), expected, index=False)
+    with pytest.raises(pd.errors.MergeError, match="not unique in left"):
+        df.merge(other, on="k", validate="1:m")
+    with pytest.raises(ValueError, match="validate="):
+        df.merge(other, on="k", validate="one")
+    with pytest.raises(NotImplementedError, match="sort_values"):
+        df.merge(other, left_index=True, right_index=True, sort=True)

@@ -156,11 +156,29 @@ impl Frame {
     /// # Errors
     /// If a column is not there or its type does not allow it.
     pub fn reduce(&self, aggregates: &[Aggregate]) -> Result<Frame> {
+        if let [Aggregate { column, reduction: Reduction::Distinct, name }] = aggregates {
+            return self.count_different(column, name);
+        }
         let frame = self.placed_for(aggregates)?;
         let (reduced, finished) = frame.reductions(aggregates)?;
         let none: Vec<Expr> = Vec::new();
         let plan =
             LogicalPlanBuilder::from(frame.base().clone()).aggregate(none, reduced)?.project(finished)?.build()?;
+        Ok(Frame::over(plan, &[], 1, None)?.into_single())
+    }
+
+    /// How many different values a column has, as groups of rows that are counted: groups spill, one set of values does not.
+    fn count_different(&self, column: &str, name: &str) -> Result<Frame> {
+        let column = self.column(column)?;
+        let dtype = self.dtype(column)?;
+        let missing = is_missing(column.value.clone(), &dtype);
+        let value = key_of(column.value.clone(), &dtype).alias(index_name(0));
+        let none: Vec<Expr> = Vec::new();
+        let plan = LogicalPlanBuilder::from(self.base().clone())
+            .filter(Expr::Not(Box::new(missing)))?
+            .aggregate([value], none.clone())?
+            .aggregate(none, [aggregates::count(lit(1i64)).alias(name)])?
+            .build()?;
         Ok(Frame::over(plan, &[], 1, None)?.into_single())
     }
 

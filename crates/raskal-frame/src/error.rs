@@ -93,6 +93,9 @@ pub enum FrameError {
     /// A function given from outside failed.
     #[error("{0}")]
     Function(Failure),
+    /// A step needs more memory than the limit leaves it.
+    #[error("{0}")]
+    Memory(String),
     /// The engine refused a plan or failed to run it.
     #[error("{0}")]
     Engine(String),
@@ -146,6 +149,7 @@ impl FrameError {
             },
             DataFusionError::ParquetError(why) => FrameError::from_parquet(&why.to_string()),
             DataFusionError::NotImplemented(why) => FrameError::Unsupported(why.clone()),
+            DataFusionError::ResourcesExhausted(why) => FrameError::Memory(why.clone()),
             _ => FrameError::Engine(error.strip_backtrace()),
         }
     }
@@ -175,6 +179,7 @@ impl FrameError {
             FrameError::Unsupported(_) => ErrorKind::Unsupported,
             FrameError::Value(_) | FrameError::Engine(_) => ErrorKind::Value,
             FrameError::Type(_) => ErrorKind::Type,
+            FrameError::Memory(_) => ErrorKind::Memory,
             FrameError::Cancelled => ErrorKind::Cancelled,
             FrameError::Function(failure) => failure.kind,
         }

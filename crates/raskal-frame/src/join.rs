@@ -90,39 +90,70 @@ pub enum Origin {
     Indicator,
 }
 
+/// What the rows of one side are joined by.
+#[derive(Clone, Debug)]
+pub enum Keys {
+    /// The only columns of these frames, which come from the side's rows.
+    Columns(Vec<Frame>),
+    /// Their labels: the only level of the index.
+    Labels,
+}
+
+/// What labels the rows of a join have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Labels {
+    /// None: they count the rows of each partition.
+    Counted,
+    /// Those of the left side.
+    Left,
+    /// The values of the first key, under this name.
+    Key(Option<String>),
+}
+
+/// How two sides are joined.
+#[derive(Clone, Debug)]
+pub struct JoinOptions {
+    /// What the left side is joined by.
+    pub left_on: Keys,
+    /// What the right side is joined by.
+    pub right_on: Keys,
+    /// Which rows are kept.
+    pub how: How,
+    /// The columns of the result, each with where it comes from and its name.
+    pub columns: Vec<(Origin, String)>,
+    /// The labels of the result. Rows that are only chosen keep theirs.
+    pub labels: Labels,
+}
+
 /// Of the side that is gone through, the other one may be so many times its size before it is worth to change places.
 const LOPSIDED: u64 = 4;
 
 const HERE: &str = "__here__";
 
 impl Frame {
-    /// Rows of this frame and of `right` whose keys, the only columns of the frames `on`, agree. `columns` are those of the
-    /// result, each with where it comes from and its name. The result has no index, unless rows are only chosen.
+    /// Rows of this frame and of `right` whose keys agree.
     ///
     /// # Errors
     /// [`FrameError::Alignment`] if keys come from other rows; [`FrameError::Unsupported`] if types can't be compared here.
-    pub fn join(
-        &self,
-        right: &Frame,
-        left_on: &[Frame],
-        right_on: &[Frame],
-        how: How,
-        columns: &[(Origin, String)],
-    ) -> Result<Frame> {
-        let (left_keys, right_keys) = (self.values_of(left_on)?, right.values_of(right_on)?);
+    pub fn join(&self, right: &Frame, options: &JoinOptions) -> Result<Frame> {
+        let JoinOptions { how, columns, .. } = options;
+        let how = *how;
         let chosen = matches!(how, How::Semi | How::Anti);
-        // Rows that are only chosen keep their labels.
-        let left = if chosen { self.labelled()? } else { self.clone() };
+        let labels = if chosen { &Labels::Left } else { &options.labels };
+        let (left, left_keys) = self.joined_by(&options.left_on)?;
+        let (right, right_keys) = right.joined_by(&options.right_on)?;
+        let left = if *labels == Labels::Left { left.labelled()? } else { left };
+        let right = &right;
         let mut sides = (Side::new(&left, "left", &left_keys)?, Side::new(right, "right", &right_keys)?);
         let mut null_equality = NullEquality::NullEqualsNothing;
         for (place, (one, other)) in left_keys.iter().zip(&right_keys).enumerate() {
-            let types = (one.get_type(self.base().schema())?, other.get_type(right.base().schema())?);
+            let types = (one.get_type(left.base().schema())?, other.get_type(right.base().schema())?);
             let common = comparable(&types.0, &types.1).ok_or_else(|| {
                 FrameError::Unsupported(format!("a join of {} with {} is not native", types.0, types.1))
             })?;
             sides.0.key(place, one.clone(), &common);
             sides.1.key(place, other.clone(), &common);
-            let never_null = never_null(self.base(), one) || never_null(right.base(), other);
+            let never_null = never_null(left.base(), one) || never_null(right.base(), other);
             if common.is_floating() || !never_null {
                 null_equality = NullEquality::NullEqualsNull;
             }
@@ -153,13 +184,24 @@ impl Frame {
             name: one.name.clone(),
             value: sides.0.refer(&index_name(level)),
         };
-        let levels: Vec<IndexLevel> =
-            if chosen { left.index().iter().enumerate().map(level).collect() } else { Vec::new() };
+        let levels: Vec<IndexLevel> = match labels {
+            Labels::Counted => Vec::new(),
+            Labels::Left => left.index().iter().enumerate().map(level).collect(),
+            Labels::Key(name) => vec![IndexLevel { name: name.clone(), value: value(&Origin::Key(0))? }],
+        };
         let indicated = columns.iter().any(|(origin, _)| *origin == Origin::Indicator);
         if in_order(&left, right, how) {
             let (build, probe) = if how == How::Right { (&sides.0, &sides.1) } else { (&sides.1, &sides.0) };
             let base = joined(build, probe, how.probing(), null_equality, indicated, false)?;
-            return Ok(probe.frame.over_joined(base, levels, results));
+            let joined = probe.frame.over_joined(base, levels, results);
+            // Its labels are some of those that the probe's partitions have.
+            let kept = match labels {
+                Labels::Counted => None,
+                Labels::Left => probe.frame.divisions().cloned(),
+                Labels::Key(_) if matches!(options.left_on, Keys::Labels) => probe.frame.divisions().cloned(),
+                Labels::Key(_) => None,
+            };
+            return joined.with_divisions(kept);
         }
         let plan = joined(&sides.0, &sides.1, how.plain(), null_equality, indicated, true)?;
         let places = match how {
@@ -194,6 +236,29 @@ fn in_order(left: &Frame, right: &Frame, how: How) -> bool {
 }
 
 impl Frame {
+    /// Whether the engine joins with `right` such that partitions, their order and divisions stay: it collects one side,
+    /// and goes through the other.
+    pub fn joins_in_order(&self, right: &Frame, how: How) -> bool {
+        in_order(self, right, how)
+    }
+
+    /// This frame, with labels if it is joined by them, and the values of its keys.
+    fn joined_by(&self, keys: &Keys) -> Result<(Frame, Vec<Expr>)> {
+        match keys {
+            Keys::Columns(frames) => Ok((self.clone(), self.values_of(frames)?)),
+            Keys::Labels => {
+                let frame = self.labelled()?;
+                match frame.index() {
+                    [level] => Ok((frame.clone(), vec![level.value.clone()])),
+                    levels => {
+                        let why = format!("a join by an index of {} levels is not native", levels.len());
+                        Err(FrameError::Unsupported(why))
+                    }
+                }
+            }
+        }
+    }
+
     /// Whether its rows are known to be few enough to be one partition: to be collected, or sorted in one place.
     pub fn fits(&self) -> bool {
         self.estimated_bytes().is_some_and(|bytes| bytes <= joins_that_spill::build_bytes_max())

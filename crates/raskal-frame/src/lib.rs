@@ -60,4 +60,4 @@ pub use aggregate::{Aggregate, GroupOptions, Grouped, Reduction};
 pub use csv::CsvOptions;
 pub use error::{FrameError, Result};
 pub use frame::Frame;
-pub use join::{How, Origin};
+pub use join::{How, JoinOptions, Keys, Labels, Origin};

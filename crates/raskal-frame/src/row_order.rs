@@ -10,7 +10,7 @@ use crate::nodes::select::SelectNode;
 use datafusion::common::JoinType;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::error::Result;
-use datafusion::logical_expr::{Expr, Join, LogicalPlan};
+use datafusion::logical_expr::{Expr, Join, LogicalPlan, LogicalPlanBuilder, ident};
 use std::sync::Arc;
 
 /// Takes away sorts whose order nobody sees. `wanted`: whether the order of the plan's own rows is seen.
@@ -26,6 +26,50 @@ pub fn forget(plan: LogicalPlan, wanted: bool) -> Result<LogicalPlan> {
     };
     let mut below = seen_below(&plan, wanted).into_iter();
     Ok(plan.map_children(|child| Ok(Transformed::yes(forget(child, below.next().unwrap_or(true))?)))?.data)
+}
+
+/// The same rows in the same order, made without joins that keep an order: those whose order is seen take rows as it suits
+/// them, and a sort by the places of their inputs' rows follows.
+///
+/// # Errors
+/// If a node refuses its new input.
+pub fn placed(plan: LogicalPlan, wanted: bool) -> Result<LogicalPlan> {
+    let mut below = seen_below(&plan, wanted).into_iter();
+    let plan = plan.map_children(|child| Ok(Transformed::yes(placed(child, below.next().unwrap_or(true))?)))?.data;
+    match plan {
+        LogicalPlan::Join(join) if wanted => sorted_join(join),
+        other => Ok(other),
+    }
+}
+
+fn sorted_join(join: Join) -> Result<LogicalPlan> {
+    let shown: Vec<Expr> = join.schema.iter().map(|(table, field)| Expr::Column((table, field).into())).collect();
+    let numbered = |side: &LogicalPlan, name: &str| {
+        let own = side.schema().iter().map(|(table, field)| Expr::Column((table, field).into()));
+        let place = number::row_position().alias(name);
+        LogicalPlanBuilder::from(side.clone()).project(own.chain([place]).collect::<Vec<_>>())?.build().map(Arc::new)
+    };
+    let names = ["__left_place__", "__right_place__"];
+    let (left, right) = (numbered(&join.left, names[0])?, numbered(&join.right, names[1])?);
+    let joined = Join::try_new(
+        left,
+        right,
+        join.on,
+        join.filter,
+        join.join_type,
+        join.join_constraint,
+        join.null_equality,
+        join.null_aware,
+    )?;
+    // The engine goes through the right side, and so do those that rely on its order; unless all of the left are kept.
+    let kept = matches!(
+        joined.join_type,
+        JoinType::Left | JoinType::Full | JoinType::LeftSemi | JoinType::LeftAnti | JoinType::LeftMark
+    );
+    let order = if kept { names } else { [names[1], names[0]] };
+    let there = |name: &&str| joined.schema.fields().iter().any(|field| field.name() == *name);
+    let order: Vec<_> = order.iter().filter(|name| there(name)).map(|name| ident(*name).sort(true, true)).collect();
+    LogicalPlanBuilder::from(LogicalPlan::Join(joined)).sort(order)?.project(shown)?.build()
 }
 
 /// Where the order of rows counts.

@@ -79,12 +79,34 @@ pub fn physical(plan: &LogicalPlan, whole: bool) -> Result<Planned> {
     plan_under(plan, whole, |scan, joins| session::config(scan, joins, engine().cores()))
 }
 
-/// Runs the plan and gives its rows in order.
+/// The plan's steps such that none of them holds what it can't spill: for a query that has run out of memory.
+///
+/// # Errors
+/// If the engine refuses the plan.
+pub fn physical_spilling(plan: &LogicalPlan) -> Result<Planned> {
+    let plan = row_order::placed(row_order::forget(plan.clone(), true)?, true)?;
+    plan_under(&plan, true, |scan, joins| session::spilling(session::config(scan, joins, engine().cores())))
+}
+
+/// Runs the plan and gives its rows in order. If a step turns out to be larger than the sizes of tables let expect, and
+/// there is no memory for it, the query runs once more with steps that spill: slower, but no join holds a side then.
 ///
 /// # Errors
 /// Whatever a step fails with; [`FrameError::Cancelled`] after [`Queries::interrupt`].
 pub fn execute(plan: &LogicalPlan, queries: &Queries) -> Result<Batches> {
-    let Planned { steps: plan, context, .. } = physical(plan, true)?;
+    match collect(physical(plan, true)?, queries) {
+        Err(FrameError::Memory(_)) if spills_otherwise(plan) => collect(physical_spilling(plan)?, queries),
+        result => result,
+    }
+}
+
+/// Whether a plan has a step that may be made in a way that spills.
+fn spills_otherwise(plan: &LogicalPlan) -> bool {
+    matches!(plan, LogicalPlan::Join(_) | LogicalPlan::Window(_)) || plan.inputs().into_iter().any(spills_otherwise)
+}
+
+fn collect(planned: Planned, queries: &Queries) -> Result<Batches> {
+    let Planned { steps: plan, context, .. } = planned;
     let schema = plan.schema();
     let batches = block_on(queries, async move {
         let parts = collect_partitioned(plan, context.task_ctx()).await?;

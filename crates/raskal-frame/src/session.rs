@@ -8,6 +8,7 @@ use crate::joins_that_spill::JoinsThatSpill;
 use crate::nodes::FramePlanner;
 use crate::nodes::gather::GatherBuildSides;
 use crate::nodes::number::NumberRows;
+use crate::nodes::own::{OwnRows, batch_bytes_max};
 use crate::pool::BudgetPool;
 use crate::udf;
 use datafusion::common::config::{ConfigExtension, ConfigOptions};
@@ -40,6 +41,8 @@ datafusion::common::extensions_options! {
         pub ordered: bool, default = false
         /// Whether joins may choose their sides.
         pub joins: bool, default = false
+        /// Whether steps must not hold what they can't spill: the query ran out of memory before.
+        pub spilling: bool, default = false
         /// Whether the plan is to be cut into stages.
         pub staged: bool, default = false
     }
@@ -127,20 +130,39 @@ impl Engine {
     }
 }
 
-/// Of the budget, all sorts together keep back this part.
-const SORT_RESERVE_PART: usize = 16;
+/// Of the budget, each core's sorts keep back this part.
+const SORT_RESERVE_PART: usize = 64;
+
+/// Of the budget, each stream of a scan must have this many bytes, or there are fewer streams: what is above, a sort for
+/// one, is done in each of them at once.
+const STREAM_BYTES: u64 = 64 << 20;
+
+/// Into how many streams a table is read that nobody asks partition by partition: a few per core, so that one slow range
+/// does not leave the others idle at the end, but not more than memory allows.
+pub fn streams(cores: usize) -> usize {
+    let streams = cores * 4;
+    if Budget::process().limit_bytes() < STREAM_BYTES * streams as u64 { cores } else { streams }
+}
+
+/// Rows of a batch: as usual, or fewer where memory is so tight that even short rows would fill it.
+fn batch_rows(usual: usize, cores: usize) -> usize {
+    const ROW_BYTES: usize = 64;
+    (batch_bytes_max(cores) / ROW_BYTES).clamp(256, usual)
+}
 
 /// The settings of a query whose leaves are cut as `scan` says, and whose joins may choose their sides if `joins`.
 pub fn config(scan: Scan, joins: bool, cores: usize) -> SessionConfig {
     let free = scan == Scan::Free;
-    let mut config = SessionConfig::new()
-        .with_option_extension(FrameOptions { free, ordered: scan == Scan::Ordered, joins, staged: false })
+    let config = SessionConfig::new()
+        .with_option_extension(FrameOptions { free, ordered: scan == Scan::Ordered, joins, ..FrameOptions::default() })
         .with_target_partitions(cores)
         // Both would deal rows out in another order; leaves have enough partitions of their own.
         .with_round_robin_repartition(false)
         .with_repartition_file_scans(free)
         .with_collect_statistics(false)
         .with_information_schema(false);
+    let rows = batch_rows(config.batch_size(), cores);
+    let mut config = config.with_batch_size(rows);
     let options: &mut ConfigOptions = config.options_mut();
     options.execution.parquet.schema_force_view_types = true;
     options.execution.parquet.pushdown_filters = false;
@@ -150,6 +172,11 @@ pub fn config(scan: Scan, joins: bool, cores: usize) -> SessionConfig {
     let reserve = Budget::process().limit_bytes() as usize / SORT_RESERVE_PART / cores.max(1);
     let usual = options.execution.sort_spill_reservation_bytes;
     options.execution.sort_spill_reservation_bytes = usize::min(usual, reserve);
+    // Rows sorted in one piece keep all their texts alive in each batch that is made of them.
+    let in_place = &mut options.execution.sort_in_place_threshold_bytes;
+    *in_place = usize::min(*in_place, batch_bytes_max(cores));
+    // The first rows of each group, without sorting them all: holds these rows.
+    options.optimizer.enable_window_topn = true;
     // A join keeps the order of the side that it goes through, if the other one is collected, and if the two are not
     // swapped.
     options.optimizer.repartition_joins = joins;
@@ -160,6 +187,20 @@ pub fn config(scan: Scan, joins: bool, cores: usize) -> SessionConfig {
     options.optimizer.prefer_existing_union = true;
     // Column names are what users wrote: never lower case.
     options.sql_parser.enable_ident_normalization = false;
+    config
+}
+
+/// The same settings for a query whose steps must not hold what they can't spill: a side of a join, the first rows of
+/// groups.
+pub fn spilling(mut config: SessionConfig) -> SessionConfig {
+    let options = config.options_mut();
+    options.optimizer.enable_window_topn = false;
+    // However small a side seems: that is what was wrong before.
+    options.optimizer.hash_join_single_partition_threshold = 0;
+    options.optimizer.hash_join_single_partition_threshold_rows = 0;
+    if let Some(own) = options.extensions.get_mut::<FrameOptions>() {
+        own.spilling = true;
+    }
     config
 }
 
@@ -176,8 +217,8 @@ pub fn context_with(config: SessionConfig) -> SessionContext {
     rules.extend(PhysicalOptimizer::new().rules);
     // Before the last one, which checks the plan.
     let last = rules.len() - 1;
-    rules.insert(last, Arc::new(GatherBuildSides));
-    rules.insert(last, Arc::new(JoinsThatSpill));
+    let own: [Rule; 3] = [Arc::new(JoinsThatSpill), Arc::new(GatherBuildSides), Arc::new(OwnRows)];
+    rules.splice(last..last, own);
     let state = SessionStateBuilder::new()
         .with_config(config)
         .with_physical_optimizer_rules(rules)

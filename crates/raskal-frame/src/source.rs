@@ -91,10 +91,7 @@ impl TableProvider for SourceTable {
         let streams = match session::scan_of(state.config()) {
             _ if (self.0.as_ref() as &dyn Any).is::<TaskSource>() => self.0.partitions(),
             Scan::Addressed => self.0.partitions(),
-            // As below, but what comes before its turn waits: not more than there would be otherwise.
-            Scan::Ordered => state.config().target_partitions() * 4,
-            // A few streams per core, so that one slow range does not leave the others idle at the end.
-            Scan::Free => state.config().target_partitions() * 4,
+            Scan::Ordered | Scan::Free => session::streams(state.config().target_partitions()),
         };
         Ok(Arc::new(SourceExec::new(self.0.clone(), projection, even(self.0.partitions(), streams))))
     }

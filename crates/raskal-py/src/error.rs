@@ -5,7 +5,8 @@
 
 use crate::value::{PyValue, from_python, to_python};
 use pyo3::exceptions::{
-    PyFileNotFoundError, PyKeyError, PyNotImplementedError, PyOSError, PyRuntimeError, PyTypeError, PyValueError,
+    PyFileNotFoundError, PyKeyError, PyMemoryError, PyNotImplementedError, PyOSError, PyRuntimeError, PyTypeError,
+    PyValueError,
 };
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -31,6 +32,7 @@ pub(crate) fn to_exception(py: Python<'_>, failure: &Failure) -> PyErr {
         ErrorKind::Key => PyKeyError::new_err(message),
         ErrorKind::FileNotFound => PyFileNotFoundError::new_err(message),
         ErrorKind::Io => PyOSError::new_err(message),
+        ErrorKind::Memory => PyMemoryError::new_err(message),
         ErrorKind::Unsupported => PyNotImplementedError::new_err(message),
         ErrorKind::Killed => named(py, "KilledWorker", message),
         ErrorKind::Cancelled => named(py, "CancelledError", message),

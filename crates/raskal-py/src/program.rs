@@ -211,7 +211,8 @@ impl ProgramBuilder {
 
     /// Adds a layer of `count` tasks; task `i` calls `callable((i,), *values)` with the values of `arguments[0][i]`, then
     /// those of `arguments[1][i]`... Returns their numbers. `prefix` ends in a content token.
-    #[pyo3(signature = (prefix, count, arguments, callable, description, origin=None))]
+    /// `eager`: they run as soon as their inputs are there.
+    #[pyo3(signature = (prefix, count, arguments, callable, description, origin=None, eager=false))]
     #[expect(clippy::too_many_arguments, reason = "one call site, by name")]
     fn add_calls(
         &self,
@@ -222,11 +223,12 @@ impl ProgramBuilder {
         callable: Py<PyAny>,
         description: String,
         origin: Option<String>,
+        eager: bool,
     ) -> PyResult<Vec<u32>> {
         let function = Arc::new(PyFunction::new(callable, description, origin));
         self.edit(py, |builder| {
             if builder.known(prefix).is_none() {
-                let mut layer = Layer::new(prefix, vec![count]);
+                let mut layer = Layer::new(prefix, vec![count]).eager(eager);
                 for (place, rows) in arguments.iter().enumerate() {
                     let tasks = builder.graph().task_count();
                     let fits = rows.len() == count as usize && rows.iter().flatten().all(|&task| task < tasks);

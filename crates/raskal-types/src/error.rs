@@ -18,6 +18,8 @@ pub enum ErrorKind {
     FileNotFound,
     /// Reading, writing or a connection failed (`OSError`).
     Io,
+    /// A step needs more memory than the limit leaves it (`MemoryError`).
+    Memory,
     /// Something is not supported, and the message says what to do instead (`NotImplementedError`).
     Unsupported,
     /// The workers that ran a task kept dying (`raskal.distributed.KilledWorker`).

@@ -161,7 +161,8 @@ class Gather:
 class Calls(Node):
     """One function on partitions of others.
 
-    `rows` says for each input which of its partitions each task gets: None for its own, or a list per task.
+    `rows` says for each input which of its partitions each task gets: None for its own, or a list per task. `eager` tasks
+    run as soon as their inputs are there: what they give is smaller than what they free.
     """
 
     def __init__(
@@ -174,8 +175,10 @@ class Calls(Node):
         kwargs: dict[str, Any] | None = None,
         name: str | None = None,
         gather: bool = False,
+        eager: bool = False,
     ) -> None:
         self.npartitions = npartitions
+        self.eager = eager
         self.inputs = tuple(inputs)
         self.rows = list(rows)
         self.name = name or function_name(function)
@@ -193,7 +196,7 @@ class Calls(Node):
             else:
                 arguments.append([[tasks[partition] for partition in row] for row in rows])
         prefix = f"{self.name}-{self.token}"
-        calls = builder.add_calls(prefix, self.npartitions, arguments, self.call, self.name)
+        calls = builder.add_calls(prefix, self.npartitions, arguments, self.call, self.name, eager=self.eager)
         if self.asked is not None and (layer := builder.known_layer(prefix)) is not None:
             builder.annotate(self.asked, [layer])
         return calls

@@ -1,7 +1,7 @@
 """Joins of rows by columns or indexes.
 
-Start at `merge`. Joins by columns of plans of the engine are its own (`_native`). Elsewhere pandas joins pairs of
-partitions: a side of one partition goes to all of the other's; indexes with known divisions are cut alike; else both
+Start at `merge`. Joins of plans of the engine by columns or labels are its own (`_native`). Elsewhere pandas joins pairs
+of partitions: a side of one partition goes to all of the other's; indexes with known divisions are cut alike; else both
 sides are dealt out by the hash of their keys.
 """
 
@@ -39,6 +39,9 @@ def merge(
     shuffle_method: Any = None,
     npartitions: int | None = None,
     broadcast: Any = None,
+    sort: bool = False,
+    copy: bool | None = None,
+    validate: str | None = None,
 ) -> Any:
     """Join rows of two dataframes that agree in columns or in their indexes.
 
@@ -57,8 +60,12 @@ def merge(
         Whether a column tells where rows come from.
     npartitions : int, optional
         How many partitions a join by hashes has; by default the more of the two.
-    shuffle_method, broadcast
-        Accepted for Dask's sake; a side of one partition is always sent to all.
+    sort : bool
+        Whether rows come in the order of the keys.
+    validate : {"one_to_one", "one_to_many", "many_to_one", "many_to_many"}, optional
+        Which side's keys must differ; whether they do is computed at once.
+    shuffle_method, broadcast, copy
+        Accepted for the sake of Dask and pandas; a side of one partition is always sent to all.
 
     Returns
     -------
@@ -72,6 +79,8 @@ def merge(
         If a column does not exist.
     ValueError
         If options contradict each other; if the keys' types can't be merged.
+    pandas.errors.MergeError
+        If `validate` says that keys differ, and they do not.
 
     Notes
     -----
@@ -105,6 +114,10 @@ def merge(
         left_on = right_on = on
     by = _Keys(left_on, left_index), _Keys(right_on, right_index)
     left, right = by[0].resolved(left), by[1].resolved(right)
+    if validate is not None:
+        _validate((left, right), by, validate)
+    if sort and how not in ("leftsemi", "leftanti"):
+        return _sorted(left, right, by, how, {"suffixes": suffixes, "indicator": indicator, "npartitions": npartitions})
     options = {
         "how": how,
         "left_on": by[0].labels,
@@ -142,15 +155,32 @@ def _native(left: Any, right: Any, by: tuple[_Keys, _Keys], how: str, indicator:
     """The join as a plan of the engine, or None if pandas must do it."""
     sides = (left, right)
     frames = tuple(side._frame for side in sides)
-    if any(frame is None for frame in frames) or any(keys.index or keys.temporary for keys in by):
+    if any(frame is None for frame in frames) or any(keys.temporary for keys in by):
         return None
     if not all(_plain_labels(side._meta.columns) for side in sides) or not isinstance(meta, pd.DataFrame):
         return None
-    pairs = list(zip(by[0].labels, by[1].labels, strict=True)) if len(by[0].labels) == len(by[1].labels) else []
-    if not pairs or any(key not in side.columns for pair in pairs for key, side in zip(pair, sides, strict=True)):
+    memory.apply()  # which side is collected depends on the limit
+    labels = _labels_of(left, right, by, how)
+    if labels is None:
         return None
-    if not all(_same_kind(left[one].dtype, right[other].dtype) for one, other in pairs):
+    if labels == "left":
+        meta = meta.set_axis(left._meta.index[:0])
+    elif labels == "key":
+        # pandas names the labels after the side whose order is kept, except among no rows.
+        kept = right if how == "right" else left
+        meta = meta.rename_axis(index=kept._meta.index.name)
+    columns = [[] if keys.index else list(keys.labels) for keys in by]
+    if any(key not in side.columns for keys, side in zip(columns, sides, strict=True) for key in keys):
         return None
+    dtypes = [
+        [side._meta.index.dtype] if keys.index else [side._meta[key].dtype for key in keys.labels]
+        for keys, side in zip(by, sides, strict=True)
+    ]
+    if len(dtypes[0]) != len(dtypes[1]) or not dtypes[0]:
+        return None
+    if not all(_same_kind(one, other) for one, other in zip(*dtypes, strict=True)):
+        return None
+    pairs = zip(*columns, strict=True) if not (by[0].index or by[1].index) else ()
     shared = {one: place for place, (one, other) in enumerate(pairs) if one == other}
     origins = [("key", str(shared[label])) if label in shared else ("left", label) for label in left.columns]
     if how not in ("leftsemi", "leftanti"):
@@ -159,14 +189,66 @@ def _native(left: Any, right: Any, by: tuple[_Keys, _Keys], how: str, indicator:
     names = list(meta.columns)
     if len(names) != len(origins) or not _plain_labels(meta.columns):
         return None
-    columns = [(*origin, name) for origin, name in zip(origins, names, strict=True)]
-    memory.apply()  # which side is collected depends on the limit
-    keys = tuple([frame.select([label]) for label in one.labels] for frame, one in zip(frames, by, strict=True))
+    results = [(*origin, name) for origin, name in zip(origins, names, strict=True)]
+    keys = [
+        None if one.index else [frame.select([label]) for label in one.labels]
+        for frame, one in zip(frames, by, strict=True)
+    ]
+    name = meta.index.name
     try:
-        plan = frames[0].join(frames[1], *keys, how, columns)
+        plan = frames[0].join(frames[1], *keys, how, results, labels, None if name is None else str(name))
     except NotImplementedError:
         return None  # keys whose types the engine does not compare
     return new_collection(plan, meta)
+
+
+def _labels_of(left: Any, right: Any, by: tuple[_Keys, _Keys], how: str) -> str | None:
+    """Which labels a join of the engine has: none, those of the left side, or the keys. None if pandas must join."""
+    if not (by[0].index or by[1].index):
+        return "none"
+    if any(isinstance(side._meta.index, pd.MultiIndex) for side in (left, right)):
+        return None
+    if how in ("leftsemi", "leftanti"):
+        return "left"
+    if not by[0].index:
+        return "left" if how in ("inner", "left") else None
+    if not by[1].index:
+        return None
+    # Partitions that are cut alike can be joined in pairs, however large they are all together.
+    paired = left.known_divisions and right.known_divisions
+    return None if paired and not left._frame.joins_in_order(right._frame, how) else "key"
+
+
+def _sorted(left: Any, right: Any, by: tuple[_Keys, _Keys], how: str, options: dict[str, Any]) -> Any:
+    """The join, its rows in the order of the keys."""
+    same = by[0].labels == by[1].labels
+    keys = by[1].labels if how == "right" else by[0].labels
+    if any(one.index or one.temporary for one in by) or (how == "outer" and not same):
+        raise NotImplementedError(
+            "merge(sort=True) works by columns of both sides\nhint: merge without it, and call sort_values() on the result"
+        )
+    joined = merge(left, right, how, left_on=by[0].labels, right_on=by[1].labels, **options)
+    for label in keys:
+        joined._check_label(label)
+    return joined.sort_values(keys, ignore_index=True)
+
+
+CHECKS = {"1:1": (True, True), "1:m": (True, False), "m:1": (False, True), "m:m": (False, False)}
+NAMES = {"one_to_one": "1:1", "one_to_many": "1:m", "many_to_one": "m:1", "many_to_many": "m:m"}
+
+
+def _validate(sides: tuple[Any, Any], by: tuple[_Keys, _Keys], validate: str) -> None:
+    """Raise unless the keys of those sides differ that `validate` says this of."""
+    short = NAMES.get(validate, validate)
+    if short not in CHECKS:
+        raise ValueError(f"validate={validate!r} must be one of {', '.join(map(repr, [*NAMES, *CHECKS]))}")
+    for side, keys, unique, name in zip(sides, by, CHECKS[short], ("left", "right"), strict=True):
+        if not unique:
+            continue
+        rows = side.index.to_frame(index=False) if keys.index else side[keys.labels]
+        if len(rows.drop_duplicates()) != len(rows):
+            what = "the index" if keys.index else f"the columns {keys.labels}"
+            raise pd.errors.MergeError(f"Merge keys are not unique in {name} dataset; not a {validate} merge: {what}")
 
 
 def _plain_labels(labels: pd.Index) -> bool:

@@ -53,38 +53,37 @@ def exchange(
     nodes = [plan.node, *(one.node for one in inputs)]
     split = Calls(count, nodes, rows, _Split(number, npartitions), (*slots, *args), name=f"{name}-split")
     picks = [[producer] for producer in range(count) for _ in range(npartitions)]
-    part = Calls(count * npartitions, [split], [picks], _Pick(npartitions), (Slot(0), Number()), name=f"{name}-pick")
+    # A partition is cut as soon as it is split, so that its groups can leave memory one by one.
+    pick, args = _Pick(npartitions), (Slot(0), Number())
+    part = Calls(count * npartitions, [split], [picks], pick, args, name=f"{name}-pick", eager=True)
     gather = [[producer * npartitions + new for producer in range(count)] for new in range(npartitions)]
     node = Calls(npartitions, [part], [gather], _Together(finish), gather=True, name=name)
     return new_collection(TaskPlan(node, divisions), collection._meta)
 
 
 class _Split:
-    """Splits a partition by the new partition of each row."""
+    """A partition with its rows in the order of their new partitions, and where each of those begins."""
 
     def __init__(self, number: Callable[..., np.ndarray], npartitions: int) -> None:
         self.number = number
         self.npartitions = npartitions
 
-    def __call__(self, part: Any, *args: Any) -> list[Any]:
+    def __call__(self, part: Any, *args: Any) -> tuple[Any, np.ndarray, np.ndarray]:
         numbers = np.asarray(self.number(part, self.npartitions, *args))
         order = np.argsort(numbers, kind="stable")
-        bounds = np.searchsorted(numbers[order], np.arange(self.npartitions + 1))
-        ordered = part[order] if isinstance(part, pd.Index) else part.take(order)
-        spans = zip(bounds[:-1], bounds[1:], strict=True)
-        if isinstance(part, pd.Index):
-            return [ordered[start:end] for start, end in spans]
-        return [ordered.iloc[start:end] for start, end in spans]  # type: ignore[union-attr]
+        return part, order, np.searchsorted(numbers[order], np.arange(self.npartitions + 1))
 
 
 class _Pick:
-    """One group out of those of a partition."""
+    """The rows of one new partition, in memory of their own: slices would keep all rows, and go to disk with them."""
 
     def __init__(self, npartitions: int) -> None:
         self.npartitions = npartitions
 
-    def __call__(self, groups: list[Any], number: int) -> Any:
-        return groups[number % self.npartitions]
+    def __call__(self, split: tuple[Any, np.ndarray, np.ndarray], number: int) -> Any:
+        part, order, bounds = split
+        new = number % self.npartitions
+        return part.take(order[bounds[new] : bounds[new + 1]])
 
 
 class _Together:

@@ -3,15 +3,10 @@
 //! [`SelectNode`] is the step in a logical plan, [`SelectExec`] runs it. The partitions that are left out never run.
 
 use datafusion::common::DFSchemaRef;
-use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::{Expr, LogicalPlan, UserDefinedLogicalNodeCore};
-use datafusion::physical_expr::{Distribution, PhysicalExpr};
-use datafusion::physical_plan::execution_plan::ReplaceChildrenOptions;
-use datafusion::physical_plan::{
-    DisplayAs, DisplayFormatType, ExecutionPlan, InputDistributionRequirements, Partitioning, PlanProperties,
-};
+use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties};
 use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
@@ -96,6 +91,10 @@ impl SelectExec {
     pub fn single(&self) -> bool {
         self.single
     }
+
+    fn over(&self, input: Arc<dyn ExecutionPlan>) -> SelectExec {
+        SelectExec::new(input, self.partitions.clone(), self.single)
+    }
 }
 
 impl DisplayAs for SelectExec {
@@ -105,55 +104,11 @@ impl DisplayAs for SelectExec {
 }
 
 impl ExecutionPlan for SelectExec {
-    fn name(&self) -> &'static str {
-        "PartitionsExec"
-    }
-
-    fn properties(&self) -> &Arc<PlanProperties> {
-        &self.properties
-    }
-
-    fn input_distribution_requirements(&self) -> InputDistributionRequirements {
-        InputDistributionRequirements::new(vec![if self.single {
-            Distribution::SinglePartition
-        } else {
-            Distribution::UnspecifiedDistribution
-        }])
-    }
+    one_input!("PartitionsExec");
+    one_partition_if_single!();
 
     fn maintains_input_order(&self) -> Vec<bool> {
         vec![true]
-    }
-
-    fn benefits_from_input_partitioning(&self) -> Vec<bool> {
-        vec![false]
-    }
-
-    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
-        vec![&self.input]
-    }
-
-    fn apply_expressions(
-        &self,
-        _f: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
-    ) -> Result<TreeNodeRecursion> {
-        Ok(TreeNodeRecursion::Continue)
-    }
-
-    fn replace_children(
-        self: Arc<Self>,
-        mut children: Vec<Arc<dyn ExecutionPlan>>,
-        _options: ReplaceChildrenOptions,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        let input = children.pop().ok_or_else(|| DataFusionError::Internal("PartitionsExec without input".into()))?;
-        Ok(Arc::new(SelectExec::new(input, self.partitions.clone(), self.single)))
-    }
-
-    fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
-        self.replace_children(
-            children,
-            ReplaceChildrenOptions::new(datafusion::physical_plan::execution_plan::ChildrenPropertiesMode::Recompute),
-        )
     }
 
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {

@@ -3,6 +3,7 @@
 //! Start at [`StageFunction`]. Every attempt of a task decodes the plan afresh, because plan nodes carry state of a run
 //! (metrics, collected join sides), on the client's machine as on a worker.
 
+use crate::nodes::own;
 use crate::session::{self, Scan};
 use crate::stage::exchange::Writer;
 use crate::stage::{codec, restrict};
@@ -116,7 +117,7 @@ impl StageFunction {
                 self.partitions
             )));
         }
-        let plan = restrict::restrict(plan, partition as usize, inputs)?;
+        let plan = own::own_rows(restrict::restrict(plan, partition as usize, inputs)?)?;
         let schema = plan.schema();
         let batch_rows = context.session_config().batch_size();
         let mut rows = plan.execute(partition as usize, context)?;

@@ -43,6 +43,25 @@ pub fn whole_probe_side(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn Executio
     replace_children_if_necessary(plan, children)
 }
 
+/// What a hash join may hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Build {
+    /// A build side of at most so many bytes, as far as its size is known.
+    Bytes(usize),
+    /// Nothing, known or not.
+    Nothing,
+}
+
+impl Build {
+    /// What one of so many partitions may hold.
+    pub fn of_one(self, partitions: usize) -> Build {
+        match self {
+            Build::Bytes(bytes) => Build::Bytes(bytes / partitions.max(1)),
+            Build::Nothing => Build::Nothing,
+        }
+    }
+}
+
 /// A hash join as it is, or a sort-merge join in its place if its build side is known to be too large for memory.
 ///
 /// A hash join keeps the order of its probe side, and steps above may rely on it. A sort-merge join does not, and
@@ -50,11 +69,16 @@ pub fn whole_probe_side(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn Executio
 ///
 /// # Errors
 /// If the new join refuses its inputs.
-pub fn spilling(plan: Arc<dyn ExecutionPlan>, bytes_max: usize, moved: bool) -> Result<Arc<dyn ExecutionPlan>> {
+pub fn spilling(plan: Arc<dyn ExecutionPlan>, max: Build, moved: bool) -> Result<Arc<dyn ExecutionPlan>> {
     let Some(join) = plan.downcast_ref::<HashJoinExec>() else { return Ok(plan) };
-    let too_large = *join.partition_mode() == PartitionMode::Partitioned
+    let single = [join.left(), join.right()].iter().all(|side| side.output_partitioning().partition_count() == 1);
+    let paired = *join.partition_mode() == PartitionMode::Partitioned || single;
+    let too_large = paired
         && !join.null_aware
-        && build_bytes(join).is_some_and(|bytes| bytes > bytes_max);
+        && match max {
+            Build::Bytes(max) => build_bytes(join).is_some_and(|bytes| bytes > max),
+            Build::Nothing => true,
+        };
     let joined = if too_large { sort_merge(join)? } else { plan.clone() };
     Ok(match plan.output_ordering() {
         Some(ordering) if moved || too_large => {

@@ -66,7 +66,7 @@ pub fn prepare(
         let node = ordered_exchange(node)?;
         let node = join::whole_probe_side(node)?;
         let single = join::gives_one_partition(&node);
-        let node = join::spilling(node, options.hash_join_bytes_max, true)?;
+        let node = join::spilling(node, join::Build::Bytes(options.hash_join_bytes_max), true)?;
         Ok(Transformed::yes(if single { join::in_one_partition(node) } else { node }))
     })?;
     Ok(prepared.data)

@@ -2,7 +2,7 @@
 
 use super::lines;
 use crate::memory::cut;
-use crate::{Aggregate, Frame, GroupOptions, How, Origin, Reduction};
+use crate::{Aggregate, Frame, GroupOptions, How, JoinOptions, Keys, Labels, Origin, Reduction};
 use arrow::array::{ArrayRef, Float64Array, Int64Array};
 use arrow::record_batch::RecordBatch;
 use raskal_graph::Token;
@@ -18,13 +18,14 @@ fn table(name: &str, keys: &[i64], parts: usize) -> Frame {
 }
 
 fn joined(left: &Frame, right: &Frame, how: How) -> Frame {
-    let key = |frame: &Frame| vec![frame.select(&["key"]).unwrap()];
-    let columns = [
+    let key = |frame: &Frame| Keys::Columns(vec![frame.select(&["key"]).unwrap()]);
+    let columns = vec![
         (Origin::Key(0), "key".to_owned()),
         (Origin::Left("l".into()), "l".to_owned()),
         (Origin::Right("r".into()), "r".to_owned()),
     ];
-    left.join(right, &key(left), &key(right), how, &columns).unwrap()
+    let (left_on, right_on) = (key(left), key(right));
+    left.join(right, &JoinOptions { left_on, right_on, how, columns, labels: Labels::Counted }).unwrap()
 }
 
 #[test]

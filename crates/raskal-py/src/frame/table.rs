@@ -10,7 +10,9 @@ use raskal_frame::call::Argument;
 use raskal_frame::expression::{self, Binary, Unary};
 use raskal_frame::expression::{ScalarValue, literal};
 use raskal_frame::tasks::TaskInputs;
-use raskal_frame::{Aggregate, FrameError, GroupOptions, How, Origin, Reduction, lower, stage, udf};
+use raskal_frame::{
+    Aggregate, FrameError, GroupOptions, How, JoinOptions, Keys, Labels, Origin, Reduction, lower, stage, udf,
+};
 use raskal_runtime::Failure;
 use std::sync::Arc;
 
@@ -266,18 +268,35 @@ impl Frame {
         &self,
         py: Python<'_>,
         right: &Frame,
-        left_on: Vec<PyRef<'_, Frame>>,
-        right_on: Vec<PyRef<'_, Frame>>,
+        left_on: Option<Vec<PyRef<'_, Frame>>>,
+        right_on: Option<Vec<PyRef<'_, Frame>>>,
         how: &str,
         columns: Vec<(String, String, String)>,
+        labels: &str,
+        label_name: Option<String>,
     ) -> PyResult<Frame> {
-        let inner = |frames: &[PyRef<'_, Frame>]| frames.iter().map(|frame| frame.inner.clone()).collect::<Vec<_>>();
-        let (left_on, right_on) = (inner(&left_on), inner(&right_on));
+        let keys = |frames: Option<Vec<PyRef<'_, Frame>>>| match frames {
+            Some(frames) => Keys::Columns(frames.iter().map(|frame| frame.inner.clone()).collect()),
+            None => Keys::Labels,
+        };
+        let (left_on, right_on) = (keys(left_on), keys(right_on));
+        let labels = match labels {
+            "left" => Labels::Left,
+            "key" => Labels::Key(label_name),
+            _ => Labels::Counted,
+        };
         self.make(py, |frame| {
             let columns = columns.into_iter().map(|(from, name, result)| Ok((origin(&from, name)?, result)));
             let columns = columns.collect::<raskal_frame::Result<Vec<_>>>()?;
-            frame.join(&right.inner, &left_on, &right_on, How::from_name(how)?, &columns)
+            let how = How::from_name(how)?;
+            frame.join(&right.inner, &JoinOptions { left_on, right_on, how, columns, labels })
         })
+    }
+
+    /// Whether a join of this kind keeps partitions, their order and divisions.
+    fn joins_in_order(&self, py: Python<'_>, right: &Frame, how: &str) -> PyResult<bool> {
+        let how = How::from_name(how).map_err(|error| raise(py, error))?;
+        Ok(self.inner.joins_in_order(&right.inner, how))
     }
 
     /// These columns as the index.
