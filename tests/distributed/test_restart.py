@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from raskal.distributed import Client, wait
+from raskal.distributed import Client, Event, Lock, Queue, Semaphore, Variable, wait
 from raskal.distributed.cluster import find_command
 
 
@@ -111,6 +112,55 @@ def test_a_killed_scheduler_that_is_started_again_loses_nothing(parts, tmp_path)
         assert begun(work) == 2
         assert scattered.result().sum() == np.arange(50_000).sum()
         assert len(client.scheduler_info()["workers"]) == 2
+
+
+def test_what_clients_share_by_name_outlives_a_killed_scheduler(parts):
+    scheduler = parts.scheduler()
+    parts.worker("a")
+    with Client(scheduler_file=parts.file, timeout=60) as client, Client(scheduler_file=parts.file) as other:
+        client.wait_for_workers(1, timeout=60)
+        queue, variable = Queue("q", client=client), Variable("v", client=client)
+        for number in range(3):
+            queue.put(number)
+        assert queue.get() == 0
+        made = client.submit(stamped, 50_000)
+        stamp = int(made.result()[0])
+        queue.put(made)
+        variable.set({"of": "both"})
+        client.publish_dataset(kept=made)
+        Event("e", client=client).set()
+        lock, semaphore = Lock("l", client=client), Semaphore(2, name="s", client=client)
+        assert lock.acquire()
+        assert semaphore.acquire()
+        # Nobody but the board keeps it from here on.
+        del made
+        answers: list[str] = []
+        waiting = threading.Thread(target=lambda: answers.append(Queue("late", client=other).get(timeout=60)))
+        waiting.start()
+
+        scheduler.kill()
+        scheduler.wait()
+        parts.scheduler()
+
+        assert Queue("q", client=other).qsize() == 3
+        assert [queue.get(), queue.get()] == [1, 2]
+        assert int(queue.get().result()[0]) == stamp
+        assert Variable("v", client=other).get() == {"of": "both"}
+        assert int(other.get_dataset("kept").result()[0]) == stamp
+        assert Event("e", client=other).wait(timeout=60)
+        # What was leased still is, by whom it was.
+        assert not Lock("l", client=other).acquire(timeout=0)
+        lock.release()
+        assert Lock("l", client=other).acquire(timeout=60)
+        second = Semaphore(2, name="s", client=other)
+        assert second.acquire(timeout=60)
+        assert not second.acquire(timeout=0)
+        semaphore.release()
+        assert second.acquire(timeout=60)
+        # And what somebody waited for when it was killed comes.
+        Queue("late", client=client).put("it came")
+        waiting.join(timeout=60)
+        assert answers == ["it came"]
 
 
 def test_a_worker_that_dies_with_its_scheduler_has_its_results_made_again(parts):

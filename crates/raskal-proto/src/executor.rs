@@ -143,10 +143,21 @@ pub enum FromExecutor {
     },
     /// Where its threads spent their time lately.
     Profiled(observe::Profile),
+    /// A task did not run, since an input does not live here.
+    Unread {
+        /// Which.
+        task: TaskId,
+        /// Which run of it.
+        attempt: Attempt,
+        /// The input.
+        input: TaskId,
+    },
     /// A value can't be given as bytes. (One that can comes as a raw frame.)
     ExportFailed {
         /// Whose.
         task: TaskId,
+        /// Whether it does not live here any more.
+        gone: bool,
         /// Why.
         message: String,
     },

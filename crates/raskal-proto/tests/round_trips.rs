@@ -148,7 +148,8 @@ fn the_rarer_messages_survive_the_wire() {
         FromExecutor::Ready,
         FromExecutor::Taken { loan: 7 },
         FromExecutor::Abandoned { task, attempt: Attempt(2) },
-        FromExecutor::ExportFailed { task, message: "no".into() },
+        FromExecutor::Unread { task, attempt: Attempt(1), input: task },
+        FromExecutor::ExportFailed { task, gone: false, message: "no".into() },
     ]);
 }
 

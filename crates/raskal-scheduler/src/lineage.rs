@@ -23,6 +23,7 @@ impl Scheduler {
         self.shared_workers -= usize::from(worker.shared);
         self.hungry.iter_mut().for_each(|hungry| _ = hungry.remove(&id));
         self.withdraw_offer(id);
+        self.strays.retain(|stray| stray.0 != id);
         (0..2).for_each(|lane| _ = (self.idle[lane].remove(&id), self.loaded[lane].remove(&id)));
         for &task in &worker.assigned {
             let lane = worker.lane(self.class(task));
@@ -107,9 +108,11 @@ impl Scheduler {
 
     /// A worker has a value that nobody counts on. It forgets it, unless it is to make that very value again: told to
     /// forget, it might forget the new one. See [`Scheduler::take_back`] for what becomes of it then.
-    pub(crate) fn stray(&self, worker: WorkerId, task: TaskId, out: &mut Vec<Instruction>) {
+    pub(crate) fn stray(&mut self, worker: WorkerId, task: TaskId, out: &mut Vec<Instruction>) {
         let Some(state) = self.workers.get(&worker) else { return };
-        if !state.assigned.contains(&task) && !self.is_held_by(worker, task) {
+        if state.assigned.contains(&task) {
+            self.strays.insert((worker, task));
+        } else if !self.is_held_by(worker, task) {
             out.push(Instruction::Free { worker, task });
         }
     }

@@ -57,6 +57,8 @@ pub struct Scheduler {
     pub(crate) loaded: [BTreeSet<WorkerId>; 2],
     /// Tasks that were asked back of their worker, and for whom.
     pub(crate) retracting: HashMap<TaskId, WorkerId, foldhash::fast::FixedState>,
+    /// Values that nobody counts on, at workers that are to make these very values.
+    pub(crate) strays: BTreeSet<(WorkerId, TaskId)>,
     /// Values on their way to another holder.
     pub(crate) moves: HashMap<TaskId, Move, foldhash::fast::FixedState>,
     /// Workers that are to leave and are not gone.
@@ -97,6 +99,7 @@ impl Scheduler {
                     let lane = known.lane(SlotClass::Python);
                     known.lanes[lane].slots = python;
                     self.hungry[lane].insert(worker);
+                    self.weigh(worker, lane);
                 }
             }
             Event::WorkerLost { worker } => self.worker_lost(worker, out),
@@ -463,6 +466,9 @@ impl Scheduler {
         let demand = state.demand(task.index);
         if let Some(state) = self.workers.get_mut(&worker) {
             state.assigned.remove(&task);
+            if !self.strays.is_empty() {
+                self.strays.remove(&(worker, task));
+            }
             let lane = state.lane(class);
             state.lanes[lane].assigned -= 1;
             self.hungry[lane].insert(worker);
@@ -484,8 +490,9 @@ impl Scheduler {
         attempt: Attempt,
         out: &mut Vec<Instruction>,
     ) -> bool {
+        let stray = !self.strays.is_empty() && self.strays.contains(&(worker, task));
         let known = self.unassign(worker, task, attempt);
-        if known && attempt.0 > 1 {
+        if known && stray {
             out.push(Instruction::Free { worker, task });
         }
         known

@@ -105,6 +105,9 @@ impl Scheduler {
                 assert!(!worker.has_room(lane) || hungry.contains(id), "worker {id} has room but is not known to");
             }
         }
+        for (worker, task) in &self.strays {
+            assert!(self.workers[worker].assigned.contains(task), "{task} strays at {worker}, which does not make it");
+        }
         assert_eq!(self.shared_workers, self.workers.values().filter(|worker| worker.shared).count());
     }
 

@@ -3,12 +3,20 @@
 //! Start at [`Board::ask`]. A request that can't be answered yet waits in line; whatever changes a cell or frees a lease
 //! answers those that wait. What a client waits for or leases ends when the client is gone; what it left stays.
 //! Invariant: a note that leaves the board is given to whoever asked, or its references come out as [`Out::Drop`].
+//!
+//! What outlives the scheduler's process is told as [`Change`]s, by which another board becomes the same ([`Board::apply`]):
+//! notes, leases, and the last answers, since a client that did not hear one asks again.
 
+use bitcode::{Decode, Encode};
 use raskal_proto::board::{Kept, Name, Named, Note, Put, Reference};
 use raskal_proto::{BoardAnswer, BoardRequest};
-use raskal_types::ClientId;
-use std::collections::{BTreeMap, VecDeque};
+use raskal_types::{ClientId, TaskId};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+/// So many answers of each client are remembered...
+const ANSWERS_MAX: usize = 256;
+/// ...and so many bytes of them.
+const ANSWERS_BYTES_MAX: usize = 16 << 20;
 /// A topic keeps at most so many notes...
 const KEPT_MAX: usize = 10_000;
 /// ...and at most so many bytes of them; the oldest go first.
@@ -25,8 +33,23 @@ pub(crate) enum Out {
     Drop(Vec<Reference>),
 }
 
+/// A change of what outlives the scheduler's process.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub(crate) enum Change {
+    /// A note was left behind those of its cell.
+    Left { cell: Name, order: u64, note: Note },
+    /// So many notes of a cell are gone, from the first on.
+    Gone { cell: Name, count: u32 },
+    /// Names were leased, each of which has so many leases.
+    Leased { lease: u64, client: ClientId, names: Vec<Name>, limit: u32 },
+    /// A lease was given back.
+    GivenBack { lease: u64 },
+    /// A request that changed something was answered.
+    Answered { client: ClientId, request: u32, answer: BoardAnswer },
+}
+
 /// Who asked, to be answered later.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Asker {
     client: ClientId,
     request: u32,
@@ -87,12 +110,143 @@ pub(crate) struct Board {
     wishes: VecDeque<Wish>,
     topics: BTreeMap<String, Topic>,
     next: u64,
+    /// Requests that change something and were not answered yet.
+    open: BTreeSet<Asker>,
+    /// The last answers to such requests.
+    answers: BTreeMap<ClientId, VecDeque<(u32, BoardAnswer)>>,
+    /// What was not written down yet; none while nobody writes it down.
+    changes: Option<Vec<Change>>,
 }
 
 impl Board {
+    /// Has changes told from now on.
+    pub(crate) fn tell_changes(&mut self) {
+        self.changes.get_or_insert_default();
+    }
+
+    /// The changes since the last call.
+    pub(crate) fn take_changes(&mut self) -> Vec<Change> {
+        self.changes.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    fn note(&mut self, change: Change) {
+        if let Some(changes) = &mut self.changes {
+            changes.push(change);
+        }
+    }
+
+    /// What would make an empty board this one, as far as that outlives the process.
+    pub(crate) fn state(&self) -> Vec<Change> {
+        let mut state = Vec::new();
+        for (cell, own) in &self.cells {
+            let left =
+                |(order, note): &(u64, Note)| Change::Left { cell: cell.clone(), order: *order, note: note.clone() };
+            state.extend(own.notes.iter().map(left));
+        }
+        for (&lease, Lease { client, names }) in &self.leases {
+            let limit = names.first().and_then(|name| self.leased.get(name)).map_or(1, |leased| leased.limit);
+            state.push(Change::Leased { lease, client: *client, names: names.clone(), limit });
+        }
+        for (&client, answers) in &self.answers {
+            let answered = |(request, answer): &(u32, BoardAnswer)| Change::Answered {
+                client,
+                request: *request,
+                answer: answer.clone(),
+            };
+            state.extend(answers.iter().map(answered));
+        }
+        state
+    }
+
+    /// Makes a change that was told before.
+    pub(crate) fn apply(&mut self, change: Change) {
+        match change {
+            Change::Left { cell, order, note } => {
+                self.next = self.next.max(order + 1);
+                self.cells.entry(cell).or_default().notes.push_back((order, note));
+            }
+            Change::Gone { cell, count } => {
+                if let Some(own) = self.cells.get_mut(&cell) {
+                    own.notes.drain(..own.notes.len().min(count as usize));
+                }
+                self.tidy(&cell);
+            }
+            Change::Leased { lease, client, names, limit } => {
+                self.next = self.next.max(lease + 1);
+                for name in &names {
+                    self.leased.entry(name.clone()).or_insert(Leased { limit, held: 0 }).held += 1;
+                }
+                self.leases.insert(lease, Lease { client, names });
+            }
+            Change::GivenBack { lease } => {
+                if let Some(lease) = self.leases.remove(&lease) {
+                    self.give_back(lease);
+                    self.tidy_leased();
+                }
+            }
+            Change::Answered { client, request, answer } => self.remember(client, request, answer),
+        }
+    }
+
+    fn remember(&mut self, client: ClientId, request: u32, answer: BoardAnswer) {
+        let size = |answer: &BoardAnswer| match answer {
+            BoardAnswer::Notes(notes) => notes.iter().map(|named| named.note.data.len()).sum(),
+            _ => 0,
+        };
+        let answers = self.answers.entry(client).or_default();
+        answers.push_back((request, answer));
+        let mut bytes: usize = answers.iter().map(|(_, answer)| size(answer)).sum();
+        while answers.len() > ANSWERS_MAX || answers.len() > 1 && bytes > ANSWERS_BYTES_MAX {
+            let Some((_, oldest)) = answers.pop_front() else { break };
+            bytes -= size(&oldest);
+        }
+    }
+
+    /// A client has its answer.
+    pub(crate) fn answered(&mut self, client: ClientId, request: u32, answer: &BoardAnswer) {
+        if self.changes.is_some() && self.open.remove(&Asker { client, request }) {
+            self.remember(client, request, answer.clone());
+            self.note(Change::Answered { client, request, answer: answer.clone() });
+        }
+    }
+
+    /// Whether a request was answered before.
+    pub(crate) fn has_answered(&self, client: ClientId, request: u32) -> bool {
+        self.answer_again(Asker { client, request }).is_some()
+    }
+
+    /// The tasks that its notes speak of.
+    pub(crate) fn references(&self) -> BTreeSet<TaskId> {
+        let notes = self.cells.values().flat_map(|cell| &cell.notes);
+        notes.flat_map(|(_, note)| note.references.iter().map(|reference| reference.task)).collect()
+    }
+
+    /// The answer to a request that is asked again, since its client did not hear it.
+    fn answer_again(&self, asker: Asker) -> Option<BoardAnswer> {
+        let answers = self.answers.get(&asker.client)?;
+        answers.iter().find(|(request, _)| *request == asker.request).map(|(_, answer)| answer.clone())
+    }
+
     /// Takes in one request. `now_us` is what events are dated with.
     pub(crate) fn ask(&mut self, client: ClientId, request: u32, ask: BoardRequest, now_us: u64, out: &mut Vec<Out>) {
         let asker = Asker { client, request };
+        if let Some(answer) = self.answer_again(asker) {
+            out.push(Out::Answer { client, request, answer });
+            return;
+        }
+        let looks = matches!(
+            ask,
+            BoardRequest::Look { .. }
+                | BoardRequest::Count { .. }
+                | BoardRequest::List { .. }
+                | BoardRequest::Subscribe { .. }
+                | BoardRequest::Unsubscribe { .. }
+                | BoardRequest::Events { .. }
+                | BoardRequest::Topics
+        );
+        if self.changes.is_some() && !looks {
+            self.open.insert(asker);
+        }
         let answer = match ask {
             BoardRequest::Put { cell, note, how } => return self.put(asker, cell, note, how, out),
             BoardRequest::Take { cell, max, wait } => return self.read(asker, cell, Want::Take(max), wait, out),
@@ -103,8 +257,9 @@ impl Board {
             BoardRequest::Acquire { names, need, limit, wait } => {
                 return self.acquire(Wish { asker, need: need as usize, names }, limit, wait, out);
             }
-            BoardRequest::Release { lease } => match self.leases.remove(&lease) {
+            BoardRequest::Release { lease: number } => match self.leases.remove(&number) {
                 Some(lease) => {
+                    self.note(Change::GivenBack { lease: number });
                     self.give_back(lease);
                     self.grant(out);
                     BoardAnswer::Done
@@ -147,13 +302,20 @@ impl Board {
         }
     }
 
+    /// A client does not come back.
+    pub(crate) fn forget_answers(&mut self, client: ClientId) {
+        self.answers.remove(&client);
+    }
+
     /// A client is gone, and with it what it waited for, leased and listened to.
     pub(crate) fn client_gone(&mut self, client: ClientId, out: &mut Vec<Out>) {
         self.forget(out, |asker| asker.client == client);
+        self.open.retain(|asker| asker.client != client);
         let held: Vec<u64> =
             self.leases.iter().filter(|(_, lease)| lease.client == client).map(|(&id, _)| id).collect();
-        for lease in held {
-            if let Some(lease) = self.leases.remove(&lease) {
+        for number in held {
+            if let Some(lease) = self.leases.remove(&number) {
+                self.note(Change::GivenBack { lease: number });
                 self.give_back(lease);
             }
         }
@@ -227,10 +389,17 @@ impl Board {
                 });
                 return;
             }
-            Put::Replace => cell.notes.drain(..).for_each(|(_, old)| drop_note(&old, out)),
+            Put::Replace => {
+                let count = cell.notes.len() as u32;
+                cell.notes.drain(..).for_each(|(_, old)| drop_note(&old, out));
+                if count > 0 {
+                    self.note(Change::Gone { cell: name.clone(), count });
+                }
+            }
             Put::Append { .. } | Put::New => {}
         }
-        cell.notes.push_back((self.next, note));
+        self.note(Change::Left { cell: name.clone(), order: self.next, note: note.clone() });
+        self.cells.entry(name.clone()).or_default().notes.push_back((self.next, note));
         self.next += 1;
         out.push(Out::Answer { client: asker.client, request: asker.request, answer: BoardAnswer::Done });
         self.serve(&name, out);
@@ -252,14 +421,18 @@ impl Board {
         let notes = self.cells.get_mut(name).map(|cell| std::mem::take(&mut cell.notes)).unwrap_or_default();
         let answer = if notes.is_empty() { BoardAnswer::Absent } else { BoardAnswer::Done };
         notes.iter().for_each(|(_, note)| drop_note(note, out));
+        if !notes.is_empty() {
+            self.note(Change::Gone { cell: name.clone(), count: notes.len() as u32 });
+        }
         out.push(Out::Answer { client: asker.client, request: asker.request, answer });
         self.serve(name, out);
     }
 
     /// Answers whoever waits at a cell and can be answered now, in turn.
     fn serve(&mut self, name: &Name, out: &mut Vec<Out>) {
-        let next = &mut self.next;
+        let (next, changes) = (&mut self.next, &mut self.changes);
         let Some(cell) = self.cells.get_mut(name) else { return };
+        let mut note_change = |change: Change| changes.iter_mut().for_each(|changes| changes.push(change.clone()));
         loop {
             if let Some((asker, want)) = cell.readers.front().copied()
                 && !cell.notes.is_empty()
@@ -274,6 +447,9 @@ impl Board {
                     Want::Take(_) => (cell.notes.drain(..count).map(named).collect(), true),
                     Want::Look => (cell.notes.iter().cloned().map(named).collect(), false),
                 };
+                if taken {
+                    note_change(Change::Gone { cell: name.clone(), count: count as u32 });
+                }
                 let gone: Vec<Reference> = match taken {
                     true => notes.iter().flat_map(|named| named.note.references.iter().cloned()).collect(),
                     false => Vec::new(),
@@ -288,6 +464,7 @@ impl Board {
                 && cell.notes.len() < *capacity as usize
                 && let Some((asker, note, _)) = cell.writers.pop_front()
             {
+                note_change(Change::Left { cell: name.clone(), order: *next, note: note.clone() });
                 cell.notes.push_back((*next, note));
                 *next += 1;
                 out.push(Out::Answer { client: asker.client, request: asker.request, answer: BoardAnswer::Done });
@@ -374,6 +551,8 @@ impl Board {
             let Asker { client, request } = wish.asker;
             let lease = self.next;
             self.next += 1;
+            let limit = free.first().and_then(|name| self.leased.get(name)).map_or(1, |leased| leased.limit);
+            self.note(Change::Leased { lease, client, names: free.clone(), limit });
             self.leases.insert(lease, Lease { client, names: free });
             out.push(Out::Answer { client, request, answer: BoardAnswer::Lease(lease) });
         }
@@ -404,7 +583,7 @@ fn drop_note(note: &Note, out: &mut Vec<Out>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use raskal_types::{GraphId, TaskId};
+    use raskal_types::GraphId;
 
     const ANN: ClientId = ClientId(1);
     const BOB: ClientId = ClientId(2);
@@ -551,6 +730,46 @@ mod tests {
         let other = BoardRequest::Acquire { names: vec![name("semaphore")], need: 1, limit: 3, wait: true };
         let out = desk.ask(BOB, other);
         assert!(matches!(&out[..], [Out::Answer { answer: BoardAnswer::Refused(text), .. }] if text.contains("not 3")));
+    }
+
+    #[test]
+    fn what_is_told_of_changes_makes_another_board_the_same() {
+        let mut desk = Desk::new();
+        desk.board.tell_changes();
+        let mut other = Board::default();
+        for number in 0..6 {
+            desk.ask(ANN, append(number, 4));
+        }
+        desk.ask(BOB, take());
+        desk.ask(BOB, lease("lock"));
+        desk.ask(ANN, lease("lock"));
+        let put = BoardRequest::Put { cell: name("variable"), note: note(9), how: Put::Replace };
+        desk.ask(ANN, put.clone());
+        desk.ask(ANN, put);
+        desk.board.take_changes().into_iter().for_each(|change| other.apply(change));
+        assert_eq!(other.state(), desk.board.state());
+        assert_eq!(
+            (other.count(&name("queue")), other.count(&name("lock")), other.count(&name("variable"))),
+            (4, 1, 1)
+        );
+        let mut third = Board::default();
+        other.state().into_iter().for_each(|change| third.apply(change));
+        assert_eq!(third.state(), other.state(), "and so does its whole state");
+    }
+
+    #[test]
+    fn a_request_that_is_asked_again_is_answered_as_before_and_does_nothing_twice() {
+        let mut desk = Desk::new();
+        desk.board.tell_changes();
+        let out = desk.ask(ANN, append(7, 0));
+        let [Out::Answer { client, request, answer }] = &out[..] else { panic!("{out:?}") };
+        desk.board.answered(*client, *request, answer);
+        let mut other = Board::default();
+        desk.board.take_changes().into_iter().for_each(|change| other.apply(change));
+        let mut again = Vec::new();
+        other.ask(ANN, *request, append(7, 0), 0, &mut again);
+        assert_eq!(again, out);
+        assert_eq!(other.count(&name("queue")), 1);
     }
 
     #[test]

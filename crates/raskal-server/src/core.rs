@@ -357,10 +357,12 @@ impl Core {
         if present {
             self.end_sharing(client);
         }
+        self.end_leases(client);
     }
 
     /// Hands what was noted to the operating system, before anybody is told.
     fn write_down(&mut self) {
+        self.note_board();
         if let Some(mut journal) = self.journal.take() {
             journal.flush(self.tables.graphs.is_empty(), || self.present());
             self.journal = Some(journal);

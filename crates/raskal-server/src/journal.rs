@@ -1,4 +1,4 @@
-//! What a scheduler that is started again needs to know: submissions, and what clients still want of them.
+//! What a scheduler that is started again needs to know: submissions, what clients still want of them, and the board.
 //!
 //! Start at [`Journal::open`]. A record is a kind (1 byte), a length (8 bytes), a checksum (4 bytes) and a body in bitcode.
 //! A record that was cut short by the end of the process ends the journal. What nobody wants any more is left out when
@@ -6,8 +6,10 @@
 //! what failed is tried again.
 //! Invariant: what a client was told is in the journal, as far as the operating system lives.
 
+use crate::board::{Board, Change};
 use bitcode::{Decode, Encode};
 use raskal_net::{Credentials, NetError};
+use raskal_proto::Setup;
 use raskal_proto::client::Submit;
 use raskal_types::{ClientId, GraphId, TaskId, WorkerId};
 use std::collections::{BTreeMap, BTreeSet};
@@ -40,6 +42,10 @@ pub(crate) enum Record {
     Worker { worker: WorkerId, name: String },
     /// A worker is gone.
     Left { worker: WorkerId },
+    /// The board changed.
+    Board(Change),
+    /// What executors are to call first, or are not any more.
+    Setup(Setup),
 }
 
 const RECORD: u8 = 0;
@@ -68,6 +74,9 @@ pub(crate) struct Past {
     pub(crate) graphs: BTreeMap<GraphId, Wanted>,
     /// The workers that had not left, by name.
     pub(crate) workers: BTreeMap<WorkerId, String>,
+    pub(crate) board: Board,
+    /// In the order in which they were asked for.
+    pub(crate) setups: Vec<Setup>,
     pub(crate) next_peer: u32,
     pub(crate) next_graph: u32,
 }
@@ -90,6 +99,8 @@ impl Past {
         if kind == SUBMIT {
             let (client, submit): (ClientId, Vec<u8>) = bitcode::decode(&body)?;
             let graph = bitcode::decode::<Submit>(&submit)?.graph;
+            // Those that the scheduler makes itself are of no client's range.
+            self.next_graph = self.next_graph.max(graph.0.saturating_add(1));
             let wanted = Wanted { client, body: submit, unwanted: BTreeSet::new(), cancelled: false };
             self.graphs.insert(graph, wanted);
             return Ok(());
@@ -129,6 +140,13 @@ impl Past {
                 self.workers.insert(worker, name);
             }
             Record::Left { worker } => drop(self.workers.remove(&worker)),
+            Record::Board(change) => self.board.apply(change),
+            Record::Setup(setup) => {
+                self.setups.retain(|other| other.name != setup.name);
+                if setup.payload.is_some() {
+                    self.setups.push(setup);
+                }
+            }
         }
         Ok(())
     }
@@ -201,6 +219,12 @@ impl Journal {
                 let tasks = wanted.unwanted.iter().map(|&index| TaskId { graph, index }).collect();
                 self.put(&Record::Release { tasks })?;
             }
+        }
+        for change in past.board.state() {
+            self.put(&Record::Board(change))?;
+        }
+        for setup in &past.setups {
+            self.put(&Record::Setup(setup.clone()))?;
         }
         for (&worker, name) in &past.workers {
             self.put(&Record::Worker { worker, name: name.clone() })?;

@@ -6,6 +6,7 @@
 use crate::connection::Inventoried;
 use crate::core::Core;
 use crate::journal::{Journal, Known, Past, Record};
+use crate::share::BOARD;
 use crate::tables::Held;
 use raskal_net::Sender;
 use raskal_proto::{FailureMessage, FromClient, ToClient};
@@ -54,9 +55,15 @@ impl Core {
         }
         // All before any is released: what others import is kept for them.
         let mut released = Vec::new();
+        let spoken_of = past.board.references();
         for wanted in past.graphs.values() {
             let Some((submit, unwanted)) = wanted.submission() else { continue };
             let graph = submit.graph;
+            if wanted.client == BOARD {
+                // Of notes that waited to be left: they are left anew.
+                let tasks = submit.wanted.iter().map(|&index| TaskId { graph, index });
+                released.extend(tasks.filter(|task| !spoken_of.contains(task)));
+            }
             if let Err(problem) = self.accept(wanted.client, submit) {
                 tracing::error!(%graph, problem, "a graph of before can't be taken up again");
                 continue;
@@ -64,6 +71,9 @@ impl Core {
             released.extend(unwanted);
         }
         self.step(Event::Release { tasks: released });
+        self.board = past.board;
+        self.board.tell_changes();
+        past.setups.into_iter().for_each(|setup| self.hear_setup(setup));
         // From here on: what was taken up again is in it already.
         self.journal = Some(journal);
         self.stop_expecting(None);
@@ -78,6 +88,8 @@ impl Core {
         };
         self.tables.clients.iter().for_each(|(id, known)| know(id, known.session, &known.name, &known.graphs));
         self.away.iter().for_each(|(id, away)| know(id, away.session, &away.name, &away.graphs));
+        self.board.state().into_iter().for_each(|change| past.board.apply(change));
+        past.setups = self.past_setups();
         past.workers = self.tables.workers.iter().map(|(&id, worker)| (id, worker.info.name.clone())).collect();
         past
     }

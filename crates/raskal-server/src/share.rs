@@ -6,9 +6,11 @@
 use crate::board::Out;
 use crate::core::Core;
 use crate::history::now_us;
+use crate::journal::Record;
 use crate::tables::Submitted;
 use raskal_graph::{Graph, Layer};
 use raskal_proto::board::Note;
+use raskal_proto::client::Submit;
 use raskal_proto::{
     BoardAnswer, BoardRequest, CallMessage, Called, FunctionMessage, Setup, TaskNames, ToClient, ToWorker,
 };
@@ -18,7 +20,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 /// The client in whose name the board wants results: no connection has this number.
-const BOARD: ClientId = ClientId(u32::MAX);
+pub(crate) const BOARD: ClientId = ClientId(u32::MAX);
 
 /// The topic on which the scheduler itself tells who comes and goes.
 const CLUSTER_TOPIC: &str = "raskal:cluster";
@@ -35,7 +37,9 @@ pub(crate) struct Calls {
 
 impl Core {
     pub(crate) fn hear_board(&mut self, client: ClientId, request: u32, mut ask: BoardRequest) {
-        if let BoardRequest::Put { note, .. } = &mut ask {
+        if let BoardRequest::Put { note, .. } = &mut ask
+            && !self.board.has_answered(client, request)
+        {
             self.adopt(BOARD, note);
         }
         let mut out = Vec::new();
@@ -58,6 +62,22 @@ impl Core {
         self.announce(&format!("{{\"action\":\"remove-client\",\"client\":{}}}", client.0));
     }
 
+    /// Writes down what changed on the board.
+    pub(crate) fn note_board(&mut self) {
+        let changes = self.board.take_changes();
+        if let Some(journal) = &mut self.journal {
+            changes.into_iter().for_each(|change| journal.write(&Record::Board(change)));
+        }
+    }
+
+    /// A client that was away does not come back: what it leased others may have.
+    pub(crate) fn end_leases(&mut self, client: ClientId) {
+        let mut out = Vec::new();
+        self.board.client_gone(client, &mut out);
+        self.board.forget_answers(client);
+        self.deliver_board(out);
+    }
+
     /// Tells those who listen what happens to the cluster, as JSON.
     pub(crate) fn announce(&mut self, json: &str) {
         let mut out = Vec::new();
@@ -70,6 +90,7 @@ impl Core {
         for out in out {
             match out {
                 Out::Answer { client, request, mut answer } => {
+                    self.board.answered(client, request, &answer);
                     if !self.tables.clients.contains_key(&client) {
                         continue;
                     }
@@ -87,7 +108,8 @@ impl Core {
                     self.tables.tell_client(client, ToClient::Topic { topic, at_us, note });
                 }
                 Out::Drop(references) => {
-                    let tasks = references.into_iter().map(|reference| reference.task).collect();
+                    let tasks: Vec<TaskId> = references.into_iter().map(|reference| reference.task).collect();
+                    self.note_record(Record::Release { tasks: tasks.clone() });
                     self.step(Event::Release { tasks });
                 }
             }
@@ -114,6 +136,12 @@ impl Core {
             imports.push((index, reference.task));
             reference.task = TaskId { graph: id, index };
         }
+        let wanted: Vec<u32> = (0..count).collect();
+        if let Some(journal) = &mut self.journal {
+            let functions = vec![FunctionMessage::default()];
+            let (layers, imports, wanted) = (graph.to_parts(), imports.clone(), wanted.clone());
+            journal.submitted(client, &Submit { graph: id, layers, functions, imports, wanted });
+        }
         let submitted = Submitted {
             client,
             held_by_layer: vec![0],
@@ -127,7 +155,7 @@ impl Core {
             submitted_us: now_us(),
         };
         self.tables.graphs.insert(id, submitted);
-        Some(Event::Submit { graph: id, client, layers: graph, imports, wanted: (0..count).collect() })
+        Some(Event::Submit { graph: id, client, layers: graph, imports, wanted })
     }
 
     // ---- calls
@@ -152,6 +180,7 @@ impl Core {
     }
 
     pub(crate) fn hear_setup(&mut self, setup: Setup) {
+        self.note_record(Record::Setup(setup.clone()));
         match &setup.payload {
             Some(payload) => {
                 if self.calls.setups.insert(setup.name.clone(), payload.clone()).is_none() {
@@ -166,6 +195,12 @@ impl Core {
         for worker in self.tables.workers.values_mut() {
             worker.outbox.say(ToWorker::Setup { setup: setup.clone(), now: false });
         }
+    }
+
+    /// What was set up, as it was asked for.
+    pub(crate) fn past_setups(&self) -> Vec<Setup> {
+        let setup = |name: &String| Setup { name: name.clone(), payload: self.calls.setups.get(name).cloned() };
+        self.calls.order.iter().map(setup).collect()
     }
 
     /// What a worker that joins is to have its executors call first.

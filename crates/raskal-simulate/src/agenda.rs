@@ -29,11 +29,17 @@ impl<Happening> Agenda<Happening> {
         self.next += 1;
     }
 
-    /// Moves the clock to what happens next.
-    pub(crate) fn pop(&mut self) -> Option<Happening> {
+    /// Moves the clock to what happens next; with the number by which it can be put off.
+    pub(crate) fn pop(&mut self) -> Option<(u64, Happening)> {
         let Reverse((at_us, number)) = self.heap.pop()?;
         self.now_us = at_us;
-        self.entries.remove(&number)
+        self.entries.remove(&number).map(|happening| (number, happening))
+    }
+
+    /// Puts off what was popped. It keeps its number, and so its place among those that are put off to the same time.
+    pub(crate) fn put_off(&mut self, number: u64, until_us: u64, happening: Happening) {
+        self.heap.push(Reverse((until_us, number)));
+        self.entries.insert(number, happening);
     }
 }
 
@@ -50,5 +56,10 @@ impl<Link: Ord> Links<Link> {
         let last = self.0.entry(link).or_default();
         *last = at_us.max(*last);
         *last
+    }
+
+    /// Nothing arrives on a link before this time.
+    pub(crate) fn hold(&mut self, link: Link, until_us: u64) {
+        self.arrival_us(link, until_us);
     }
 }

@@ -11,6 +11,10 @@ pub(crate) enum Answer {
     None,
     /// It is held there.
     Held(WorkerId),
+    /// It is so small that it came along.
+    Given(u64),
+    /// It can't leave the process that made it.
+    Unusable,
     /// There is none.
     Failed(Cause),
 }

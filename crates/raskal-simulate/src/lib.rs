@@ -1,8 +1,10 @@
-//! Plays clusters against the real scheduler: every one determined by a seed, with as much trouble as asked for.
+//! Plays clusters of the real machines, scheduler and workers: every one determined by a seed, with as much trouble as asked
+//! for.
 //!
-//! A [`Simulation`] has random graphs, workers that are slow, die or join, and clients that import, release, cancel and
-//! vanish. Messages take random times, in order on each link. The value of a task is a fingerprint of its name and its
-//! inputs, so that a wrong result can't be mistaken for a right one.
+//! A [`Simulation`] has random graphs, nodes that are slow, hang, die or join, executor processes that die, and clients that
+//! import, release, cancel and vanish. Messages take random times, in order on each connection and pipe and in no order
+//! otherwise; connections break with or without what was on its way; the scheduler is killed and started again. The value of
+//! a task is a fingerprint of its name and its inputs, so that a wrong result can't be mistaken for a right one.
 //!
 //! ```
 //! use raskal_simulate::{Profile, Simulation};
@@ -13,16 +15,19 @@
 //! A failure names its seed; `SEED=7 PROFILE=losses cargo test -p raskal-simulate replay` plays it again.
 //!
 //! - [`profile`]: kinds of trouble. [`simulation`]: the world, where to start reading.
-//! - `node` and `client`: models of the two kinds of peers; `graphs` and `plan`: what they compute, and what is expected
-//!   of it; `agenda`: the queue of events and the virtual clock.
+//! - `node`: the machine of `raskal-worker` in a model of its shell; `process`: a model of an executor process; `client`: a
+//!   model of a client; `message`: what goes between them.
+//! - `graphs` and `plan`: what is computed, and what is expected of it; `agenda`: the queue of events and the virtual clock.
 //!
 //! Never part of a running system: it knows no thread, no socket and no clock, and only tests use it.
 
 mod agenda;
 mod client;
 mod graphs;
+mod message;
 mod node;
 mod plan;
+mod process;
 pub mod profile;
 pub mod simulation;
 
@@ -34,7 +39,7 @@ pub use simulation::Simulation;
 pub struct Report {
     /// Events of any kind.
     pub happenings: u64,
-    /// Steps of the scheduler, each followed by a look at its invariants.
+    /// Steps of the scheduler; it and the workers are looked at after each of theirs.
     pub steps: u64,
     /// Runs of tasks that ended.
     pub runs: u64,
@@ -54,8 +59,6 @@ pub struct Report {
     pub retired: u64,
     /// Graphs that were forgotten.
     pub forgotten: u64,
-    /// Values that the scheduler took a worker to hold, and that turned out not to be there. Using one heals it.
-    pub phantoms: u64,
 }
 
 impl std::ops::AddAssign for Report {
@@ -71,6 +74,5 @@ impl std::ops::AddAssign for Report {
         self.restarts += other.restarts;
         self.retired += other.retired;
         self.forgotten += other.forgotten;
-        self.phantoms += other.phantoms;
     }
 }

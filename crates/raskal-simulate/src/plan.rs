@@ -1,10 +1,11 @@
 //! What is expected of a submitted graph, computed the naive way.
 
+use crate::profile::Profile;
 use rand::RngExt;
 use rand::rngs::StdRng;
 use raskal_graph::{Graph, order};
 use raskal_scheduler::Cause;
-use raskal_types::{GraphId, TaskId};
+use raskal_types::{Attempt, GraphId, SlotClass, TaskId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -22,8 +23,10 @@ pub(crate) struct Plan {
     /// How many runs of each task raise, and how many of these are still to come.
     raises: Vec<u32>,
     raises_left: Vec<u32>,
-    /// How many runs of each task a process died under.
+    /// How many runs of each task a process died under, by what its node told.
     pub(crate) deaths: Vec<u32>,
+    /// The tasks whose values can't leave the process that made them.
+    unusable: Vec<bool>,
 }
 
 /// The value of a task: a fingerprint of its name and its inputs, in order.
@@ -35,10 +38,21 @@ pub(crate) fn value(task: TaskId, inputs: &[u64]) -> u64 {
     inputs.iter().fold(mix(u64::from(task.graph.0) + 1, u64::from(task.index)), |state, &input| mix(state, input))
 }
 
+/// The size of a value, which is measured and so not the same for each run.
+pub(crate) fn size_bytes(content: u64, attempt: Attempt) -> u64 {
+    let further = if is_small(content) { 0 } else { u64::from(attempt.0) * 300 };
+    1 + content % 20_000 + further
+}
+
+/// Whether a value is so small that it travels inside messages.
+pub(crate) fn is_small(content: u64) -> bool {
+    content % 20_000 < 4_000
+}
+
 impl Plan {
     pub(crate) fn new(
         rng: &mut StdRng,
-        raises: f64,
+        profile: &Profile,
         id: GraphId,
         layers: Arc<Graph>,
         imports: BTreeMap<u32, TaskId>,
@@ -58,15 +72,21 @@ impl Plan {
                 }
             };
         }
+        let unusable = every.iter().map(|&index| {
+            let python = layers.layer(layers.locate(index).0).class == SlotClass::Python;
+            python && !imports.contains_key(&index) && rng.random_bool(profile.unusable)
+        });
+        let unusable = unusable.collect();
         let raises: Vec<u32> = (0..count)
-            .map(|_| match rng.random_bool(raises) {
+            .map(|_| match rng.random_bool(profile.raises) {
                 false => 0,
                 true if rng.random_bool(0.3) => ALWAYS,
                 true => rng.random_range(1..=3),
             })
             .collect();
         let raises_left = raises.clone();
-        Plan { layers, imports, doubtful: BTreeMap::new(), expected, raises, raises_left, deaths: vec![0; count] }
+        let deaths = vec![0; count];
+        Plan { layers, imports, doubtful: BTreeMap::new(), expected, raises, raises_left, deaths, unusable }
     }
 
     /// Whether the next run of a task raises.
@@ -81,6 +101,19 @@ impl Plan {
 
     fn retries(&self, index: u32) -> u32 {
         self.layers.annotations(index).retries
+    }
+
+    /// Whether the value of a task can't leave the process that made it.
+    pub(crate) fn is_unusable(&self, index: u32) -> bool {
+        self.unusable[index as usize]
+    }
+
+    /// The tasks that a task takes, of this graph or those that they stand for.
+    fn inputs(&self, task: TaskId) -> Vec<TaskId> {
+        let mut indices = Vec::new();
+        self.layers.predecessors(task.index, &mut indices);
+        let input = |index| self.imports.get(&index).copied().unwrap_or(TaskId { graph: task.graph, index });
+        indices.into_iter().map(input).collect()
     }
 }
 
@@ -108,7 +141,8 @@ pub(crate) fn may_fail(plans: &BTreeMap<GraphId, Plan>, crashes: u32, wanted: Ta
     match cause {
         Cause::Raised(task) => {
             let plan = &plans[&task.graph];
-            seen.contains(&task) && plan.raises[task.index as usize] > plan.retries(task.index)
+            let bound = || plan.inputs(task).iter().any(|input| plans[&input.graph].is_unusable(input.index));
+            seen.contains(&task) && (plan.raises[task.index as usize] > plan.retries(task.index) || bound())
         }
         Cause::Killed(task) => seen.contains(&task) && plans[&task.graph].deaths[task.index as usize] + crashes >= 3,
         Cause::Lost(task) => doubtful.contains(&task),

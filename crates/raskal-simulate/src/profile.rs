@@ -25,6 +25,14 @@ pub struct Profile {
     pub vanishes: f64,
     /// At most so many connections of workers break and are made again.
     pub breaks_max: u32,
+    /// At most so often a node hangs, or the network between it and the scheduler does, for short or for long.
+    pub hangs_max: u32,
+    /// That a node is slow, in all that it does.
+    pub slow: f64,
+    /// That a value can't leave the process that made it.
+    pub unusable: f64,
+    /// At most so often a value on a node's disk turns out to be damaged, or memory is short there.
+    pub damages_max: u32,
     /// At most so often the scheduler is killed and started again.
     pub restarts_max: u32,
     /// That there are orders about where values are kept, and workers whose memory is short; the same for each further one.
@@ -45,6 +53,10 @@ impl Profile {
         impatience: 0.0,
         vanishes: 0.0,
         breaks_max: 0,
+        hangs_max: 0,
+        slow: 0.0,
+        unusable: 0.0,
+        damages_max: 0,
         restarts_max: 0,
         custody: 0.0,
     };
@@ -77,8 +89,24 @@ impl Profile {
     /// Connections that break, schedulers that are killed, and everything else as well.
     pub const RESTARTS: Profile =
         Profile { name: "restarts", breaks_max: 4, restarts_max: 2, custody: 0.3, vanishes: 0.0, ..Profile::IMPORTS };
+    /// Nodes that hang or are cut off, for short and for long, and slow ones beside fast ones.
+    pub const HANGS: Profile =
+        Profile { name: "hangs", crashes_max: 1, hangs_max: 4, slow: 0.3, deaths: 0.01, ..Profile::CALM };
+    /// Memory that is short, files that are damaged, and values that can't leave their process.
+    pub const STORES: Profile =
+        Profile { name: "stores", crashes_max: 2, damages_max: 8, unusable: 0.05, deaths: 0.02, ..Profile::CALM };
+    /// Everything at once.
+    pub const EVERYTHING: Profile = Profile {
+        name: "everything",
+        hangs_max: 3,
+        slow: 0.2,
+        unusable: 0.01,
+        damages_max: 4,
+        custody: 0.4,
+        ..Profile::RESTARTS
+    };
     /// All of the above.
-    pub const ALL: [Profile; 7] = [
+    pub const ALL: [Profile; 10] = [
         Profile::CALM,
         Profile::LOSSES,
         Profile::FAILURES,
@@ -86,5 +114,8 @@ impl Profile {
         Profile::IMPORTS,
         Profile::CUSTODY,
         Profile::RESTARTS,
+        Profile::HANGS,
+        Profile::STORES,
+        Profile::EVERYTHING,
     ];
 }

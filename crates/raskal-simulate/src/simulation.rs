@@ -1,10 +1,13 @@
-//! The world: the real scheduler, model workers and clients, and what goes on between them.
+//! The world: the real scheduler, nodes with the real machine, clients, and what goes on between them.
 //!
-//! Start at [`Simulation::run`]; `foresee`, `trouble` and `submit` bring trouble and work, `checks` looks at the end. After every
-//! step the scheduler's invariants are looked at; when nothing happens any more, every wanted result has been answered,
-//! rightly; when everything was released, nothing is left anywhere.
+//! Start at [`Simulation::run`]; `foresee`, `trouble` and `submit` bring trouble and work, `desk` is the scheduler's process,
+//! `deeds` carries out what nodes do, `checks` looks at the end. After every step the invariants of whoever stepped are
+//! looked at; when nothing happens any more, every wanted result has been answered, rightly; when everything was
+//! released, nothing is left anywhere.
 
 mod checks;
+mod deeds;
+mod desk;
 mod foresee;
 mod submit;
 mod trouble;
@@ -12,69 +15,67 @@ mod trouble;
 use crate::Report;
 use crate::agenda::{Agenda, Links};
 use crate::client::{Answer, Client};
-use crate::node::{Deed, NOBODY, Node, Order, Outcome};
-use crate::plan::{Plan, may_fail, value};
+use crate::message::{Asker, AtNode, NodeId, Reply, Shape, Word};
+use crate::node::Node;
+use crate::plan::{Plan, may_fail};
 use crate::profile::Profile;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
-use raskal_scheduler::{Event, Instruction, Scheduler, Slots, Traits};
-use raskal_types::{Attempt, ClientId, GraphId, SlotClass, TaskId, WorkerId};
-use std::collections::BTreeMap;
-use trouble::{Rejoining, Trouble};
+use raskal_scheduler::{Event, Instruction, Scheduler, Traits};
+use raskal_types::{ClientId, GraphId, TaskId, WorkerId};
+use raskal_worker::ExecutorId;
+use std::collections::{BTreeMap, BTreeSet};
+use trouble::Trouble;
 
 /// Trouble and submissions take place in this time; afterwards a worker that can run everything joins.
 const SPAN_US: u64 = 20_000;
 /// No simulation of this size has so many happenings unless it runs in a circle.
-const HAPPENINGS_MAX: u64 = 200_000;
+const HAPPENINGS_MAX: u64 = 400_000;
 
-/// One direction of a connection.
+/// One direction of a connection, or of a pipe between a node and one of its processes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Link {
     FromWorker(WorkerId),
     ToWorker(WorkerId),
     FromClient(ClientId),
     ToClient(ClientId),
+    ToProcess(NodeId, ExecutorId),
+    FromProcess(NodeId, ExecutorId),
 }
 
 #[derive(Debug)]
 enum Happening {
-    /// A message reaches the scheduler.
+    /// A client's message reaches the scheduler.
     Notice(Event),
-    /// A client asks again where a result is, having found that `missing` does not have it.
+    /// A client asks again where a result is, having not found it where it was said to be.
     Locate {
         client: ClientId,
         task: TaskId,
-        missing: WorkerId,
     },
-    /// A message reaches a worker.
-    Ordered(WorkerId, Order),
+    /// A worker's message reaches the scheduler's process.
+    Said {
+        connection: WorkerId,
+        word: Word,
+    },
+    /// The scheduler's process finds that a connection has ended, or is silent for too long.
+    Gone {
+        connection: WorkerId,
+    },
+    /// Something happens at a node.
+    Node(NodeId, AtNode),
     /// A message reaches a client.
     Answered(ClientId, TaskId, Answer),
-    /// A worker's request for a value reaches the holder.
-    Fetched {
-        worker: WorkerId,
-        value: TaskId,
-        holder: WorkerId,
-    },
-    /// A run ends.
-    Ran {
-        worker: WorkerId,
-        task: TaskId,
-        attempt: Attempt,
-        outcome: Outcome,
-    },
-    /// A client's request for a result reaches the holder.
+    /// A client gets the answer of a holder.
     Collected {
         client: ClientId,
         task: TaskId,
         holder: WorkerId,
+        reply: Reply,
     },
-    Join(Slots, Traits),
+    Join(Shape, Traits),
     Crash,
     Trouble(Trouble),
-    /// A worker is back that was there before.
-    Rejoined(Box<Rejoining>),
     Submit(ClientId),
     /// A client wants some results no more.
     Release(ClientId, Vec<TaskId>),
@@ -93,17 +94,28 @@ pub struct Simulation {
     duration_us_max: u64,
     scheduler: Scheduler,
     instructions: Vec<Instruction>,
-    nodes: BTreeMap<WorkerId, Node>,
+    nodes: BTreeMap<NodeId, Node>,
     clients: BTreeMap<ClientId, Client>,
     plans: BTreeMap<GraphId, Plan>,
-    workers_seen: u32,
-    /// Workers that came back under another number.
-    renamed: BTreeMap<WorkerId, WorkerId>,
+    /// The connections that the scheduler's process counts as workers.
+    present: BTreeMap<WorkerId, NodeId>,
+    /// Whose every connection is or was.
+    ends: BTreeMap<WorkerId, NodeId>,
+    /// Connections that broke so that nothing that was on its way arrives.
+    cut: BTreeSet<WorkerId>,
+    /// Connections below this number were made with a scheduler that is gone.
+    first_connection: u32,
+    connections_seen: u32,
+    nodes_seen: u32,
+    /// The small values that the scheduler's process knows.
+    small: BTreeMap<TaskId, u64>,
     /// What a journal would hold.
     submissions: BTreeMap<GraphId, Event>,
-    /// Whether the scheduler gives nothing out.
-    holding: bool,
+    /// Whether a scheduler that was started again waits for the workers of before.
+    expecting: bool,
     crashes: u32,
+    forgotten: BTreeSet<GraphId>,
+    tells: bool,
     report: Report,
 }
 
@@ -111,10 +123,22 @@ impl Simulation {
     /// Runs a cluster with the trouble of `profile`, all of it determined by `seed`.
     ///
     /// # Panics
-    /// If an invariant of the scheduler breaks, a result is wrong, missing or failed without cause, or anything is left
-    /// when everything was released.
+    /// If an invariant of the scheduler or of a worker breaks, a result is wrong, missing or failed without cause, or
+    /// anything is left when everything was released.
     pub fn run(profile: &Profile, seed: u64) -> Report {
-        let mut simulation = Simulation::new(*profile, seed);
+        Simulation::new(*profile, seed).finish()
+    }
+
+    /// The same, and tells all that happens on the standard error.
+    ///
+    /// # Panics
+    /// As [`Simulation::run`].
+    pub fn replay(profile: &Profile, seed: u64) -> Report {
+        Simulation { tells: true, ..Simulation::new(*profile, seed) }.finish()
+    }
+
+    fn finish(self) -> Report {
+        let mut simulation = self;
         simulation.play();
         simulation.check_answers();
         simulation.release_the_rest();
@@ -139,11 +163,18 @@ impl Simulation {
             nodes: BTreeMap::new(),
             clients: clients.collect(),
             plans: BTreeMap::new(),
-            workers_seen: 0,
-            renamed: BTreeMap::new(),
+            present: BTreeMap::new(),
+            ends: BTreeMap::new(),
+            cut: BTreeSet::new(),
+            first_connection: 0,
+            connections_seen: 0,
+            nodes_seen: 0,
+            small: BTreeMap::new(),
             submissions: BTreeMap::new(),
-            holding: false,
+            expecting: false,
             crashes: 0,
+            forgotten: BTreeSet::new(),
+            tells: false,
             report: Report::default(),
             rng,
         };
@@ -153,8 +184,18 @@ impl Simulation {
     }
 
     fn play(&mut self) {
-        while let Some(happening) = self.agenda.pop() {
+        while let Some((number, happening)) = self.agenda.pop() {
+            if let Happening::Node(node, _) = &happening
+                && let Some(until_us) = self.nodes.get(node).map(|node| node.hangs_until_us)
+                && until_us > self.agenda.now_us()
+            {
+                self.agenda.put_off(number, until_us, happening);
+                continue;
+            }
             self.report.happenings += 1;
+            if self.tells {
+                eprintln!("{} us: {happening:?}", self.agenda.now_us());
+            }
             assert!(self.report.happenings < HAPPENINGS_MAX, "it never comes to an end");
             self.happen(happening);
         }
@@ -162,39 +203,20 @@ impl Simulation {
 
     fn happen(&mut self, happening: Happening) {
         match happening {
-            // Said on a connection that has broken since.
-            Happening::Notice(Event::WorkerJoined { worker, .. }) if self.renamed.contains_key(&worker) => {}
             Happening::Notice(event) => self.step(event),
-            Happening::Locate { client, task, missing } => self.locate(client, task, missing),
-            Happening::Ordered(worker, Order::Leave) => self.left(worker),
+            Happening::Locate { client, task } => self.tell_where(client, task),
+            Happening::Said { connection, word } => self.said(connection, word),
+            Happening::Gone { connection } => self.worker_gone(connection),
+            Happening::Node(node, happening) => self.at_node(node, happening),
             Happening::Trouble(trouble) => self.trouble(trouble),
-            Happening::Rejoined(rejoining) => self.rejoined(*rejoining),
-            Happening::Ordered(worker, order) => {
-                self.at_node(worker, |node, deeds| node.obey(order, deeds));
-                self.check_demands(worker);
-            }
             Happening::Answered(client, task, answer) => self.answered(client, task, answer),
-            Happening::Fetched { worker, value, holder } => {
-                let reached = !self.rng.random_bool(self.profile.unreachable);
-                let holder = self.nodes.get(&holder).filter(|_| reached);
-                let got = holder.and_then(|holder| holder.values.get(&value)).copied();
-                let worker = self.current(worker);
-                self.at_node(worker, |node, deeds| node.fetched(value, got, deeds));
-            }
-            Happening::Ran { worker, task, attempt, outcome } => self.ran(worker, task, attempt, outcome),
-            Happening::Collected { client, task, holder } => self.collected(client, task, holder),
-            Happening::Join(slots, traits) => {
-                let worker = WorkerId(self.workers_seen);
-                self.workers_seen += 1;
-                self.nodes.insert(worker, Node::new(worker, slots, traits.clone()));
-                self.send(Link::FromWorker(worker), Happening::Notice(Event::WorkerJoined { worker, slots, traits }));
-            }
+            Happening::Collected { client, task, holder, reply } => self.collected(client, task, holder, reply),
+            Happening::Join(shape, traits) => self.join(shape, traits),
             Happening::Crash => {
-                let present: Vec<WorkerId> = self.nodes.keys().copied().collect();
-                if let Some(&worker) = present.choose(&mut self.rng) {
+                let present: Vec<NodeId> = self.nodes.keys().copied().collect();
+                if let Some(&node) = present.choose(&mut self.rng) {
                     self.crashes += 1;
-                    self.nodes.remove(&worker);
-                    self.send(Link::FromWorker(worker), Happening::Notice(Event::WorkerLost { worker }));
+                    self.end_node(node);
                 }
             }
             Happening::Submit(client) => self.submit(client),
@@ -223,124 +245,17 @@ impl Simulation {
         self.rng.random_range(1..=self.delay_us_max) * factor
     }
 
+    /// Sends a message on a connection or pipe: it arrives behind those that were sent before on the same.
     fn send(&mut self, link: Link, message: Happening) {
         let at_us = self.agenda.now_us() + self.delay_us();
         let at_us = self.links.arrival_us(link, at_us);
         self.agenda.put(at_us, message);
     }
 
-    /// The scheduler takes in an event; what it says is sent off.
-    fn step(&mut self, event: Event) {
-        self.report.steps += 1;
-        match &event {
-            Event::Hold { hold } => self.holding = *hold,
-            Event::Submit { graph, .. } => _ = self.submissions.insert(*graph, event.clone()),
-            _ => {}
-        }
-        let mut instructions = std::mem::take(&mut self.instructions);
-        self.scheduler.step(event, &mut instructions);
-        self.scheduler.validate();
-        for instruction in instructions.drain(..) {
-            match instruction {
-                Instruction::Run { worker, task, attempt } => {
-                    let inputs = self.scheduler.inputs(task);
-                    let inputs = inputs.into_iter().map(|input| {
-                        let here = input.holders.contains(&worker).then_some(worker);
-                        (input.task, here.or(input.holders.choose(&mut self.rng).copied()).unwrap_or(NOBODY))
-                    });
-                    let order =
-                        Order::Run { task, attempt, class: class_of(&self.plans, task), inputs: inputs.collect() };
-                    self.send(Link::ToWorker(worker), Happening::Ordered(worker, order));
-                }
-                Instruction::Abandon { worker, task, attempt } => {
-                    self.send(Link::ToWorker(worker), Happening::Ordered(worker, Order::Abandon { task, attempt }));
-                }
-                Instruction::Retract { worker, task, attempt } => {
-                    self.report.retracted += 1;
-                    self.send(Link::ToWorker(worker), Happening::Ordered(worker, Order::Retract { task, attempt }));
-                }
-                Instruction::Free { worker, task } => {
-                    self.send(Link::ToWorker(worker), Happening::Ordered(worker, Order::Free { task }));
-                }
-                Instruction::Finished { client, task } => self.tell_where(client, task),
-                Instruction::Failed { client, task, cause } => {
-                    self.send(Link::ToClient(client), Happening::Answered(client, task, Answer::Failed(cause)));
-                }
-                Instruction::Copy { worker, task, from } => self.order_copy(worker, task, from),
-                Instruction::Retired { worker } => {
-                    self.send(Link::ToWorker(worker), Happening::Ordered(worker, Order::Leave));
-                }
-                Instruction::Stays { .. } => {}
-                Instruction::Forget { .. } => self.report.forgotten += 1,
-            }
-        }
-        self.instructions = instructions;
-    }
-
-    pub(crate) fn tell_where(&mut self, client: ClientId, task: TaskId) {
-        if let Some(&holder) = self.scheduler.holders(task).choose(&mut self.rng) {
-            self.send(Link::ToClient(client), Happening::Answered(client, task, Answer::Held(holder)));
-        }
-    }
-
-    /// A client did not find a result where it was said to be.
-    fn locate(&mut self, client: ClientId, task: TaskId, missing: WorkerId) {
-        let value = self.scheduler.resolve(task);
-        // As for a real holder that is asked: one that answers that it has nothing is taken at its word.
-        if self.nodes.get(&missing).is_some_and(|node| !node.values.contains_key(&value)) {
-            self.report.phantoms += 1;
-            self.step(Event::Dropped { worker: missing, task: value });
-        }
-        self.tell_where(client, task);
-    }
-
-    fn at_node(&mut self, worker: WorkerId, act: impl FnOnce(&mut Node, &mut Vec<Deed>)) {
-        let mut deeds = Vec::new();
-        if let Some(node) = self.nodes.get_mut(&worker) {
-            act(node, &mut deeds);
-        }
-        for deed in deeds {
-            match deed {
-                Deed::Report(event) => self.send(Link::FromWorker(worker), Happening::Notice(event)),
-                Deed::Fetch { value, holder } => {
-                    let at_us = self.agenda.now_us() + self.delay_us();
-                    self.agenda.put(at_us, Happening::Fetched { worker, value, holder });
-                }
-                Deed::Start { task, attempt, inputs } => {
-                    let duration_us = self.rng.random_range(0..=self.duration_us_max);
-                    let plan = self.plans.get_mut(&task.graph);
-                    let raises = plan.is_some_and(|plan| plan.raise(task.index));
-                    let outcome = if self.rng.random_bool(self.profile.deaths) {
-                        Outcome::Died
-                    } else if raises {
-                        Outcome::Raised
-                    } else {
-                        Outcome::Value { value: value(task, &inputs), duration_us: duration_us as u32 }
-                    };
-                    self.agenda
-                        .put(self.agenda.now_us() + duration_us, Happening::Ran { worker, task, attempt, outcome });
-                }
-            }
-        }
-    }
-
-    fn ran(&mut self, worker: WorkerId, task: TaskId, attempt: Attempt, outcome: Outcome) {
-        let worker = self.current(worker);
-        let Some(node) = self.nodes.get(&worker) else { return };
-        self.report.runs += 1;
-        let mut dropped = Vec::new();
-        if let Outcome::Died = outcome {
-            dropped.extend(node.values.keys().copied().filter(|_| self.rng.random_bool(0.5)));
-            if let Some(plan) = self.plans.get_mut(&task.graph) {
-                plan.deaths[task.index as usize] += 1;
-            }
-        }
-        let class = class_of(&self.plans, task);
-        let stubborn = self.rng.random_bool(0.2);
-        self.at_node(worker, |node, deeds| {
-            node.lose(&dropped, deeds);
-            node.ended(task, attempt, class, outcome, stubborn, deeds);
-        });
+    /// Has something happen after a while, in no order with anything else.
+    fn later(&mut self, happening: Happening) {
+        let at_us = self.agenda.now_us() + self.delay_us();
+        self.agenda.put(at_us, happening);
     }
 
     fn resolve(&self, task: TaskId) -> TaskId {
@@ -358,40 +273,57 @@ impl Simulation {
         }
         match answer {
             Answer::Held(holder) => {
-                let at_us = self.agenda.now_us() + self.delay_us();
-                self.agenda.put(at_us, Happening::Collected { client, task, holder });
+                let (node, value) = (self.ends[&holder], self.resolve(task));
+                self.ask(node, Asker::Client { client, task, holder }, value);
             }
+            Answer::Given(content) => self.check_value(client, task, content, answer),
             Answer::Failed(cause) => {
                 let allowed = may_fail(&self.plans, self.crashes, task, cause);
                 assert!(allowed, "{task} failed by {cause:?}, but nothing of the kind happened");
                 self.report.failed += 1;
                 self.client(client).learn(task, answer);
             }
-            Answer::None => {}
+            Answer::None | Answer::Unusable => {}
         }
     }
 
-    /// A client asks a holder for a result.
-    fn collected(&mut self, client: ClientId, task: TaskId, holder: WorkerId) {
-        if !self.client(client).wants(task) {
+    /// Asks a node for a value.
+    fn ask(&mut self, node: NodeId, asker: Asker, value: TaskId) {
+        if self.rng.random_bool(self.profile.unreachable) {
+            self.reply(asker, value, Reply::Refused);
+        } else {
+            self.later(Happening::Node(node, AtNode::Asked { asker, value }));
+        }
+    }
+
+    /// An answer goes to whoever asked.
+    fn reply(&mut self, asker: Asker, value: TaskId, reply: Reply) {
+        self.later(match asker {
+            Asker::Node(node) => Happening::Node(node, AtNode::Fetched { value, reply }),
+            Asker::Client { client, task, holder } => Happening::Collected { client, task, holder, reply },
+        });
+    }
+
+    /// A client has what a holder answered.
+    fn collected(&mut self, client: ClientId, task: TaskId, holder: WorkerId, reply: Reply) {
+        if !self.client(client).wants(task) || self.client(client).has_failed(task) {
             return;
         }
-        if self.client(client).has_failed(task) {
-            return;
-        }
-        let source = self.resolve(task);
-        match self.nodes.get(&holder).and_then(|node| node.values.get(&source)) {
-            Some(&got) => {
-                assert_eq!(got, self.plans[&task.graph].expected[task.index as usize], "the value of {task} is wrong");
-                self.report.collected += 1;
-                self.client(client).learn(task, Answer::Held(holder));
+        match reply {
+            Reply::Content(content) => self.check_value(client, task, content, Answer::Held(holder)),
+            Reply::Refused => self.send(Link::FromClient(client), Happening::Locate { client, task }),
+            Reply::Unusable => {
+                let source = self.resolve(task);
+                assert!(self.plans[&source.graph].is_unusable(source.index), "{task} could leave its process");
+                self.report.failed += 1;
+                self.client(client).learn(task, Answer::Unusable);
             }
-            None => self.send(Link::FromClient(client), Happening::Locate { client, task, missing: holder }),
         }
     }
-}
 
-fn class_of(plans: &BTreeMap<GraphId, Plan>, task: TaskId) -> SlotClass {
-    let layers = &plans[&task.graph].layers;
-    layers.layer(layers.locate(task.index).0).class
+    fn check_value(&mut self, client: ClientId, task: TaskId, content: u64, answer: Answer) {
+        assert_eq!(content, self.plans[&task.graph].expected[task.index as usize], "the value of {task} is wrong");
+        self.report.collected += 1;
+        self.client(client).learn(task, answer);
+    }
 }

@@ -14,7 +14,7 @@
 //!
 //! - [`message`]: events and instructions.
 //! - [`machine`]: tasks from arrival to answer; [`transfer`]: values on their way; [`executor`]: the Python processes;
-//!   [`memory`]: what leaves memory first.
+//!   [`memory`]: what leaves memory first; [`validate`]: what always holds.
 //!
 //! Pure: no value, function, socket, process, clock or thread; time comes in as measured durations.
 
@@ -23,6 +23,7 @@ pub mod machine;
 pub mod memory;
 pub mod message;
 pub mod transfer;
+pub mod validate;
 
 pub use machine::Worker;
 pub use memory::Cold;

@@ -18,7 +18,7 @@ const INLINE_BYTES_MAX: u64 = 4096;
 
 /// Where a task stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
+pub(crate) enum State {
     /// So many inputs are on their way.
     Waiting(u32),
     /// In a queue.
@@ -28,21 +28,21 @@ enum State {
 }
 
 /// One task of the scheduler's.
-struct Task {
-    attempt: Attempt,
+pub(crate) struct Task {
+    pub(crate) attempt: Attempt,
     class: SlotClass,
-    inputs: Vec<(TaskId, Source)>,
-    state: State,
-    /// The executor chosen for it, once its inputs bind it to one.
-    executor: Option<ExecutorId>,
+    pub(crate) inputs: Vec<(TaskId, Source)>,
+    pub(crate) state: State,
     /// Whether the scheduler asked it back.
     asked_back: bool,
+    /// The executor that it was sent to may still have the value of an earlier run, which this one was to replace.
+    leftover: bool,
 }
 
 /// A worker's machine.
 pub struct Worker {
     id: WorkerId,
-    tasks: TaskMap<Task>,
+    pub(crate) tasks: TaskMap<Task>,
     pub(crate) values: TaskMap<Place>,
     pub(crate) executors: Vec<Executor>,
     /// Counts the steps.
@@ -50,9 +50,9 @@ pub struct Worker {
     /// Bytes of the values that live in executors.
     pub(crate) live_bytes: u64,
     native_slots: u32,
-    native_running: u32,
-    native_queue: VecDeque<TaskId>,
-    python_queue: VecDeque<TaskId>,
+    pub(crate) native_running: u32,
+    pub(crate) native_queue: VecDeque<TaskId>,
+    pub(crate) python_queue: VecDeque<TaskId>,
 }
 
 impl Worker {
@@ -82,29 +82,25 @@ impl Worker {
             Event::Retract { task, attempt } => self.retract(task, attempt, out),
             Event::Copy { value, peer } => self.copy(value, peer, out),
             Event::Free { value } => self.free(value, out),
-            Event::Fetched { value, size_bytes } => {
-                out.push(Instruction::ReportCopied { value });
-                self.arrived(value, Some(size_bytes), out);
-            }
+            Event::Fetched { value, size_bytes } => self.fetched(value, size_bytes, out),
             Event::FetchFailed { value, unusable } => self.transfer_failed(value, unusable, out),
             Event::Exported { executor, value } => self.exported(executor, value, out),
-            Event::ExportFailed { value, .. } => self.export_failed(value, out),
+            Event::ExportFailed { executor, value, gone } => self.export_failed(executor, value, gone, out),
+            Event::Damaged { value } => self.damaged(value, out),
+            Event::NotSent { executor, value } => {
+                self.vanished(executor, value, out);
+                self.damaged(value, out);
+            }
             Event::Requested { request, value } => self.requested(request, value, out),
             Event::NativeFinished { task, attempt, size_bytes } => {
                 self.native_running -= 1;
                 if self.take(task, attempt, out).is_some() {
                     self.keep(task, None, size_bytes);
                     out.push(Instruction::Report { task, attempt });
+                    self.wake(task, out);
                 } else if !self.in_store(task) {
                     out.push(Instruction::Drop { value: task });
                 }
-            }
-            Event::PythonFinished { executor, task, attempt, size_bytes, duration_us, inline } => {
-                if let Some(executor) = self.executor(executor) {
-                    executor.answered(task, attempt);
-                    executor.learn(duration_us);
-                }
-                self.python_finished(executor, task, attempt, size_bytes, inline, out);
             }
             Event::NativeFailed { task, attempt } => {
                 self.native_running -= 1;
@@ -112,20 +108,35 @@ impl Worker {
                     out.push(Instruction::Report { task, attempt });
                 }
             }
-            Event::PythonFailed { executor, task, attempt } => {
-                if let Some(executor) = self.executor(executor) {
-                    executor.answered(task, attempt);
+            Event::NativeUnread { task, attempt, input } => {
+                self.native_running -= 1;
+                self.damaged(input, out);
+                self.give_back(task, attempt, input, out);
+            }
+            Event::PythonFinished { executor, task, attempt, size_bytes, duration_us, inline } => {
+                if let Some(executor) = self.answered(executor, task, attempt) {
+                    executor.learn(duration_us);
                 }
-                if self.take(task, attempt, out).is_some() {
+                self.python_finished(executor, task, attempt, size_bytes, inline, out);
+            }
+            Event::PythonFailed { executor, task, attempt } => {
+                self.answered(executor, task, attempt);
+                if self.end(task, attempt, out).is_some() {
                     out.push(Instruction::Report { task, attempt });
                 }
             }
-            Event::PythonSkipped { executor, task, attempt } => {
-                if let Some(executor) = self.executor(executor) {
-                    executor.answered(task, attempt);
+            Event::PythonUnread { executor, task, attempt, input } => {
+                self.answered(executor, task, attempt);
+                self.vanished(executor, input, out);
+                if self.tasks.get(&task).is_some_and(|known| known.attempt == attempt) {
+                    self.unsend(task);
+                    self.prepare(task, out);
                 }
+            }
+            Event::PythonSkipped { executor, task, attempt } => {
+                self.answered(executor, task, attempt);
                 if self.tasks.get(&task).is_some_and(|known| known.attempt == attempt && known.asked_back) {
-                    self.take(task, attempt, out);
+                    self.end(task, attempt, out);
                     out.push(Instruction::ReportRetracted { task, attempt });
                 }
             }
@@ -187,86 +198,86 @@ impl Worker {
         inputs: Vec<(TaskId, Source)>,
         out: &mut Vec<Instruction>,
     ) {
-        if self.tasks.contains_key(&task) {
+        if let Some(known) = self.tasks.get(&task) {
             // The scheduler abandoned the earlier run already, or counts it as lost.
-            self.take(task, self.tasks[&task].attempt, out);
+            self.end(task, known.attempt, out);
         }
         for &(input, source) in &inputs {
+            let place = self.values.entry(input).or_default();
+            place.users += 1;
+            place.touched = self.clock;
             if source == Source::Inline {
-                self.values.entry(input).or_insert_with(|| Place::passing(INLINE_BYTES_MAX)).users += 1;
-            }
-        }
-        for (input, _) in &inputs {
-            if let Some(place) = self.values.get_mut(input) {
-                place.touched = self.clock;
-            }
-        }
-        let state = State::Waiting(0);
-        self.tasks.insert(task, Task { attempt, class, inputs, state, executor: None, asked_back: false });
-        for at in 0..self.tasks[&task].inputs.len() {
-            let (input, source) = self.tasks[&task].inputs[at];
-            let known = self.values.get(&input).is_some_and(|place| place.is_somewhere() || place.fetching);
-            let holder = match source {
-                Source::Here | Source::Inline if !known => self.id,
-                Source::Peer(peer) if !known => {
-                    let place = self.values.entry(input).or_insert_with(|| Place::new(0));
-                    place.fetching = true;
-                    place.peer = Some(peer);
-                    out.push(Instruction::Fetch { value: input, peer });
-                    continue;
+                place.along += 1;
+                if !place.is_somewhere() {
+                    place.size_bytes = INLINE_BYTES_MAX;
                 }
-                _ => continue,
-            };
-            self.take(task, attempt, out);
-            out.push(Instruction::ReportMissing { task, attempt, input, holder });
-            return;
+                place.in_store = true;
+            }
+        }
+        let (asked, state) = (inputs.clone(), State::Waiting(0));
+        self.tasks.insert(task, Task { attempt, class, inputs, state, asked_back: false, leftover: false });
+        for (input, source) in asked {
+            let known = |place: &Place| place.is_somewhere() || place.fetching.is_some();
+            match source {
+                Source::Inline => self.wake(input, out),
+                _ if self.values.get(&input).is_some_and(known) => {}
+                Source::Peer(peer) => self.fetch(input, peer, out),
+                Source::Here => {
+                    self.give_back(task, attempt, input, out);
+                    return;
+                }
+            }
         }
         self.prepare(task, out);
     }
 
+    /// A task does not run, since an input that should be here is not.
+    fn give_back(&mut self, task: TaskId, attempt: Attempt, input: TaskId, out: &mut Vec<Instruction>) {
+        let holder = self.id;
+        if self.end(task, attempt, out).is_some() {
+            out.push(Instruction::ReportMissing { task, attempt, input, holder });
+        }
+    }
+
     /// Waits for what is on its way, or queues a task.
     pub(crate) fn prepare(&mut self, id: TaskId, out: &mut Vec<Instruction>) {
-        if let Some((attempt, input)) = self.lost_input(id) {
-            self.take(id, attempt, out);
-            out.push(Instruction::ReportMissing { task: id, attempt, input, holder: self.id });
+        let Some(task) = self.tasks.get(&id) else { return };
+        let (attempt, class) = (task.attempt, task.class);
+        let mut inputs: Vec<TaskId> = task.inputs.iter().map(|input| input.0).collect();
+        inputs.sort_unstable();
+        inputs.dedup();
+        let is_somewhere = |value: &TaskId| self.values.get(value).is_some_and(Place::is_somewhere);
+        let (here, mut missing): (Vec<TaskId>, Vec<TaskId>) = inputs.into_iter().partition(is_somewhere);
+        let lost = |value: &&TaskId| self.values.get(value).is_none_or(|place| place.fetching.is_none());
+        if let Some(&input) = missing.iter().find(lost) {
+            self.give_back(id, attempt, input, out);
             return;
         }
-        let Some(task) = self.tasks.get(&id) else { return };
-        let inputs: Vec<TaskId> = task.inputs.iter().map(|input| input.0).collect();
-        let fetching = inputs.iter().filter(|input| self.values.get(input).is_some_and(|place| place.fetching));
-        let mut missing: Vec<TaskId> = fetching.copied().collect();
         let mut bound = None;
         if missing.is_empty() {
-            if task.class == SlotClass::Python {
-                bound = self.choose(&inputs);
+            if class == SlotClass::Python {
+                bound = self.choose(&here);
             }
-            for &input in &inputs {
+            for input in here {
                 let Some(place) = self.values.get_mut(&input) else { continue };
-                let there = place.in_store || bound.is_some_and(|executor| place.executors.contains(&executor));
-                if !there {
-                    if let (false, Some(&executor)) = (place.exporting, place.executors.first()) {
-                        place.exporting = true;
-                        out.push(Instruction::Export { executor, value: input });
-                    }
+                if !place.is_ready_for(bound) {
+                    place.export(input, out);
                     missing.push(input);
                 }
             }
         }
-        missing.sort_unstable();
-        missing.dedup();
         for input in &missing {
             if let Some(place) = self.values.get_mut(input) {
-                place.waiters.push(Waiter::Task(id));
+                place.waiters.push(Waiter::Task(id, attempt));
             }
         }
         let Some(task) = self.tasks.get_mut(&id) else { return };
-        task.executor = bound;
         if !missing.is_empty() {
             task.state = State::Waiting(missing.len() as u32);
             return;
         }
         task.state = State::Queued;
-        match (task.class, bound) {
+        match (class, bound) {
             (SlotClass::Native, _) => self.native_queue.push_back(id),
             (SlotClass::Python, None) => self.python_queue.push_back(id),
             (SlotClass::Python, Some(bound)) => {
@@ -293,8 +304,8 @@ impl Worker {
     }
 
     /// A value that a task waits for is there.
-    pub(crate) fn input_arrived(&mut self, id: TaskId, out: &mut Vec<Instruction>) {
-        let Some(task) = self.tasks.get_mut(&id) else { return };
+    pub(crate) fn input_arrived(&mut self, id: TaskId, attempt: Attempt, out: &mut Vec<Instruction>) {
+        let Some(task) = self.tasks.get_mut(&id).filter(|task| task.attempt == attempt) else { return };
         if let State::Waiting(missing) = &mut task.state {
             *missing = missing.saturating_sub(1);
             if *missing == 0 {
@@ -304,31 +315,75 @@ impl Worker {
     }
 
     /// A value that a task waits for can't be got.
-    pub(crate) fn input_missing(&mut self, id: TaskId, input: TaskId, missing: Missing, out: &mut Vec<Instruction>) {
-        let Some(task) = self.tasks.get(&id).filter(|task| matches!(task.state, State::Waiting(_))) else { return };
-        let attempt = task.attempt;
-        self.take(id, attempt, out);
-        out.push(match missing {
-            Missing::Lost(holder) => Instruction::ReportMissing { task: id, attempt, input, holder },
-            Missing::Unusable => Instruction::ReportUnusable { task: id, attempt, input },
-        });
+    pub(crate) fn input_missing(
+        &mut self,
+        task: TaskId,
+        attempt: Attempt,
+        input: TaskId,
+        missing: Missing,
+        out: &mut Vec<Instruction>,
+    ) {
+        if self.end(task, attempt, out).is_some() {
+            out.push(match missing {
+                Missing::Lost(holder) => Instruction::ReportMissing { task, attempt, input, holder },
+                Missing::Unusable => Instruction::ReportUnusable { task, attempt, input },
+            });
+        }
     }
 
-    /// Removes a task, if this run of it is the one that is known, and lets go of the values that came along with it.
-    fn take(&mut self, id: TaskId, attempt: Attempt, out: &mut Vec<Instruction>) -> Option<()> {
+    /// Removes a task, if this run of it is the one that is known, and lets go of the values that it takes.
+    fn take(&mut self, id: TaskId, attempt: Attempt, out: &mut Vec<Instruction>) -> Option<Task> {
         if self.tasks.get(&id)?.attempt != attempt {
             return None;
         }
+        self.unsend(id);
         let task = self.tasks.remove(&id)?;
-        for (input, source) in task.inputs {
-            if let (State::Sent(_), Some(place)) = (task.state, self.values.get_mut(&input)) {
-                place.sent = place.sent.saturating_sub(1);
-            }
-            if source == Source::Inline {
-                self.user_gone(input, out);
+        if let State::Waiting(_) = task.state {
+            for (input, _) in &task.inputs {
+                if let Some(place) = self.values.get_mut(input) {
+                    place.waiters.retain(|&waiter| waiter != Waiter::Task(id, attempt));
+                }
             }
         }
+        for &(input, source) in &task.inputs {
+            if let Some(place) = self.values.get_mut(&input) {
+                place.users -= 1;
+                place.along -= u32::from(source == Source::Inline);
+                self.release(input, out);
+            }
+        }
+        Some(task)
+    }
+
+    /// Removes a task that makes no value here, with what an earlier run may have left.
+    fn end(&mut self, id: TaskId, attempt: Attempt, out: &mut Vec<Instruction>) -> Option<()> {
+        let state = self.tasks.get(&id).map(|task| task.state);
+        let task = self.take(id, attempt, out)?;
+        if let (true, Some(State::Sent(Some(executor)))) = (task.leftover, state)
+            && !self.values.get(&id).is_some_and(|place| place.executors.contains(&executor))
+        {
+            out.push(Instruction::FreeIn { executor, value: id });
+        }
         Some(())
+    }
+
+    /// A task is not sent any more: it is as before, or is about to go.
+    fn unsend(&mut self, id: TaskId) {
+        let Some(task) = self.tasks.get_mut(&id) else { return };
+        if let State::Sent(_) = task.state {
+            task.state = State::Waiting(0);
+            for (input, _) in &task.inputs {
+                if let Some(place) = self.values.get_mut(input) {
+                    place.sent -= 1;
+                }
+            }
+        }
+    }
+
+    fn answered(&mut self, executor: ExecutorId, task: TaskId, attempt: Attempt) -> Option<&mut Executor> {
+        let executor = self.executor(executor)?;
+        executor.answered(task, attempt);
+        Some(executor)
     }
 
     fn abandon(&mut self, id: TaskId, attempt: Attempt, out: &mut Vec<Instruction>) {
@@ -336,7 +391,7 @@ impl Worker {
         if let State::Sent(Some(executor)) = task.state {
             out.push(Instruction::AbandonIn { executor, task: id, attempt });
         }
-        self.take(id, attempt, out);
+        self.end(id, attempt, out);
     }
 
     /// Gives a task back unless it runs; one that was sent to an executor is given back when that confirms it.
@@ -344,7 +399,7 @@ impl Worker {
         let Some(task) = self.tasks.get_mut(&id).filter(|task| task.attempt == attempt) else { return };
         match task.state {
             State::Waiting(_) | State::Queued => {
-                self.take(id, attempt, out);
+                self.end(id, attempt, out);
                 out.push(Instruction::ReportRetracted { task: id, attempt });
             }
             State::Sent(Some(executor)) if !task.asked_back => {
@@ -366,19 +421,27 @@ impl Worker {
         out: &mut Vec<Instruction>,
     ) {
         let here = (!inline).then_some(executor);
-        if self.take(task, attempt, out).is_some() {
+        if let Some(ended) = self.take(task, attempt, out) {
+            if inline && ended.leftover {
+                out.push(Instruction::FreeIn { executor, value: task });
+            }
             self.keep(task, here, size_bytes);
             out.push(Instruction::Report { task, attempt });
+            self.wake(task, out);
             return;
         }
-        // Nobody wants it; a later run of the same task may have left its value under the same name.
-        let rerun = self.tasks.get(&task).is_some_and(|task| task.state == State::Sent(Some(executor)));
-        let held = |place: &Place| if inline { place.in_store } else { place.executors.contains(&executor) };
-        if !rerun && !self.values.get(&task).is_some_and(held) {
-            out.push(match here {
-                Some(executor) => Instruction::FreeIn { executor, value: task },
-                None => Instruction::Drop { value: task },
-            });
+        // Nobody wants it. A later run of the same task may leave its value under the same name in the same executor,
+        // which must not be told to forget that.
+        let place = self.values.get(&task);
+        if inline {
+            if !place.is_some_and(|place| place.in_store) {
+                out.push(Instruction::Drop { value: task });
+            }
+        } else if !place.is_some_and(|place| place.executors.contains(&executor)) {
+            match self.tasks.get_mut(&task).filter(|task| task.state == State::Sent(Some(executor))) {
+                Some(rerun) => rerun.leftover = true,
+                None => out.push(Instruction::FreeIn { executor, value: task }),
+            }
         }
     }
 
@@ -389,27 +452,32 @@ impl Worker {
         let guilty = |at: usize, task: &TaskId| running.as_ref().map_or(at < threads, |running| running.contains(task));
         let mut again = Vec::new();
         for (at, &(task, attempt)) in executor.sent.iter().enumerate() {
-            let known = self.tasks.get(&task).is_some_and(|known| known.attempt == attempt);
-            if known && guilty(at, &task) {
+            let Some(known) = self.tasks.get_mut(&task).filter(|known| known.attempt == attempt) else { continue };
+            known.leftover = false;
+            let asked_back = known.asked_back;
+            if guilty(at, &task) {
                 self.take(task, attempt, out);
                 out.push(Instruction::ReportDeath { executor: id, task, attempt });
-            } else if known {
-                again.push(task);
+            } else if asked_back {
+                self.take(task, attempt, out);
+                out.push(Instruction::ReportRetracted { task, attempt });
+            } else {
+                self.unsend(task);
+                again.push((task, attempt));
             }
         }
-        again.extend(executor.queue);
-        self.values_died_with(id, out);
-        let again: Vec<TaskId> = again.into_iter().filter(|task| self.tasks.contains_key(task)).collect();
-        for task in again {
-            self.prepare(task, out);
+        for task in executor.queue {
+            // Unless it is in another queue by now.
+            if let Some(known) = self.tasks.get(&task).filter(|known| known.state == State::Queued) {
+                again.push((task, known.attempt));
+            }
         }
-    }
-
-    /// An input of a task that is nowhere any more.
-    fn lost_input(&self, task: TaskId) -> Option<(Attempt, TaskId)> {
-        let task = self.tasks.get(&task)?;
-        let gone = |input: &TaskId| !self.values.get(input).is_some_and(|place| place.is_somewhere() || place.fetching);
-        task.inputs.iter().map(|input| input.0).find(gone).map(|input| (task.attempt, input))
+        self.values_died_with(id, out);
+        for (task, attempt) in again {
+            if self.tasks.get(&task).is_some_and(|known| known.attempt == attempt) {
+                self.prepare(task, out);
+            }
+        }
     }
 
     fn executor(&mut self, id: ExecutorId) -> Option<&mut Executor> {
@@ -420,15 +488,11 @@ impl Worker {
         while self.native_running < self.native_slots
             && let Some(id) = self.native_queue.pop_front()
         {
-            let Some(task) = self.tasks.get_mut(&id).filter(|task| task.state == State::Queued) else { continue };
-            task.state = State::Sent(None);
-            self.native_running += 1;
-            out.push(Instruction::RunNative { task: id, attempt: task.attempt });
-            for (input, _) in &task.inputs {
-                if let Some(place) = self.values.get_mut(input) {
-                    place.sent += 1;
-                }
+            if !self.begin(id, None, out) {
+                continue;
             }
+            self.native_running += 1;
+            out.push(Instruction::RunNative { task: id, attempt: self.tasks[&id].attempt });
         }
         // Fewest tasks first, one each in turn, so that an idle process never waits behind a busy one.
         while let Some(at) = (0..self.executors.len())
@@ -444,19 +508,37 @@ impl Worker {
         }
     }
 
-    fn send(&mut self, at: usize, id: TaskId, out: &mut Vec<Instruction>) {
-        let Some(task) = self.tasks.get_mut(&id).filter(|task| task.state == State::Queued) else { return };
-        let executor = &mut self.executors[at];
-        task.state = State::Sent(Some(executor.id));
-        executor.sent.push_back((id, task.attempt));
-        let (executor, attempt) = (executor.id, task.attempt);
-        let mut inputs: Vec<(TaskId, Delivery)> = Vec::with_capacity(task.inputs.len());
-        let taken: Vec<TaskId> = task.inputs.iter().map(|input| input.0).collect();
-        for input in taken {
-            let delivery = self.change(input, |place| {
+    /// Takes a task out of its queue to run, unless it is none any more, or an input that was there is not.
+    fn begin(&mut self, id: TaskId, executor: Option<ExecutorId>, out: &mut Vec<Instruction>) -> bool {
+        let Some(task) = self.tasks.get_mut(&id).filter(|task| task.state == State::Queued) else { return false };
+        if (task.class == SlotClass::Native) != executor.is_none() {
+            return false;
+        }
+        let ready = |value: &TaskId| self.values.get(value).is_some_and(|place| place.is_ready_for(executor));
+        if !task.inputs.iter().all(|(input, _)| ready(input)) {
+            self.prepare(id, out);
+            return false;
+        }
+        task.state = State::Sent(executor);
+        for (input, _) in &task.inputs {
+            if let Some(place) = self.values.get_mut(input) {
                 place.sent += 1;
-                place.deliver(executor, INLINE_BYTES_MAX)
-            });
+            }
+        }
+        true
+    }
+
+    fn send(&mut self, at: usize, id: TaskId, out: &mut Vec<Instruction>) {
+        let executor = self.executors[at].id;
+        if !self.begin(id, Some(executor), out) {
+            return;
+        }
+        let attempt = self.tasks[&id].attempt;
+        self.executors[at].sent.push_back((id, attempt));
+        let taken: Vec<TaskId> = self.tasks[&id].inputs.iter().map(|input| input.0).collect();
+        let mut inputs: Vec<(TaskId, Delivery)> = Vec::with_capacity(taken.len());
+        for input in taken {
+            let delivery = self.change(input, |place| place.deliver(executor, INLINE_BYTES_MAX));
             inputs.extend(delivery.map(|delivery| (input, delivery)));
         }
         out.push(Instruction::RunPython { executor, task: id, attempt, inputs });

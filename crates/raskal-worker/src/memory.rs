@@ -24,7 +24,8 @@ pub struct Cold {
 impl Worker {
     /// The values that no running task takes, the one that was used the longest ago first.
     pub fn coldest(&self) -> Vec<Cold> {
-        let idle = |place: &Place| place.sent == 0 && place.is_somewhere() && !place.exporting && place.users == 0;
+        let idle =
+            |place: &Place| place.sent == 0 && place.is_somewhere() && place.exporting.is_none() && place.along == 0;
         let mut places: Vec<(u64, Cold)> = self
             .values
             .iter()
@@ -58,9 +59,8 @@ impl Worker {
         place.evicting = true;
         if place.in_store {
             self.finish_eviction(value, out);
-        } else if let (false, Some(&executor)) = (place.exporting, place.executors.first()) {
-            place.exporting = true;
-            out.push(Instruction::Export { executor, value });
+        } else {
+            place.export(value, out);
         }
     }
 

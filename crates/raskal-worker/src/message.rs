@@ -89,6 +89,20 @@ pub enum Event {
         executor: ExecutorId,
         /// Whose.
         value: TaskId,
+        /// Whether it does not live there any more.
+        gone: bool,
+    },
+    /// A value of the node's store can't be read: its file is damaged.
+    Damaged {
+        /// Whose.
+        value: TaskId,
+    },
+    /// Likewise, when it was to be sent to an executor, where it therefore does not live.
+    NotSent {
+        /// To whom.
+        executor: ExecutorId,
+        /// Whose.
+        value: TaskId,
     },
     /// Somebody outside asks for a value.
     Requested {
@@ -127,6 +141,26 @@ pub enum Event {
         task: TaskId,
         /// Which run of it.
         attempt: Attempt,
+    },
+    /// A task did not run on a thread of the node, since an input could not be read.
+    NativeUnread {
+        /// Which.
+        task: TaskId,
+        /// Which run of it.
+        attempt: Attempt,
+        /// The input.
+        input: TaskId,
+    },
+    /// A task did not run in an executor, since an input does not live there.
+    PythonUnread {
+        /// Where.
+        executor: ExecutorId,
+        /// Which.
+        task: TaskId,
+        /// Which run of it.
+        attempt: Attempt,
+        /// The input.
+        input: TaskId,
     },
     /// A task failed in an executor, which lives on.
     PythonFailed {

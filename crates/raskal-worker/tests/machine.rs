@@ -26,6 +26,7 @@ impl Node {
     fn on(&mut self, event: Event) -> Vec<Instruction> {
         let mut out = Vec::new();
         self.0.step(event, &mut out);
+        self.0.validate();
         out
     }
 
@@ -103,7 +104,7 @@ fn tasks_that_need_a_value_that_can_not_be_turned_into_bytes_fail_and_are_not_gi
     node.python_finished(0, 2, 100, false);
     node.run(3, SlotClass::Native, &[(2, Source::Here)]);
     node.on(Event::Requested { request: 1, value: task(2) });
-    let out = node.on(Event::ExportFailed { executor: ExecutorId(0), value: task(2) });
+    let out = node.on(Event::ExportFailed { executor: ExecutorId(0), value: task(2), gone: false });
     assert_eq!(out, [unusable(3, 2), Instruction::Refuse { request: 1, value: task(2) }]);
 }
 
@@ -160,7 +161,8 @@ fn a_request_from_outside_is_answered_from_wherever_the_value_is() {
     assert_eq!(node.on(Event::Requested { request: 3, value: task(0) }), [serve(3)]);
     assert_eq!(
         node.on(Event::Requested { request: 4, value: task(9) }),
-        [Instruction::Refuse { request: 4, value: task(9) }]
+        [Instruction::Refuse { request: 4, value: task(9) }, Instruction::ReportDropped { value: task(9) }],
+        "whoever asked was told that it is here"
     );
 }
 
@@ -346,4 +348,112 @@ fn a_value_leaves_its_executor_by_way_of_the_store() {
     assert_eq!(node.on(Event::Evict { value: task(0) }), [Instruction::FreeIn { executor, value: task(0) }]);
     node.on(Event::Free { value: task(0) });
     assert!(node.0.coldest().iter().all(|cold| cold.value != task(0)));
+}
+
+/// The scheduler had a value freed that another worker could not get, while a task that takes it was under way here: the
+/// task failed, since its input did not live in its executor any more.
+#[test]
+fn a_value_that_is_freed_stays_for_the_tasks_that_were_given_and_take_it() {
+    let mut node = Node::new(1);
+    node.run(0, SlotClass::Python, &[]);
+    node.python_finished(0, 0, 1 << 20, false);
+    node.run(1, SlotClass::Python, &[(0, Source::Here)]);
+    assert!(node.on(Event::Free { value: task(0) }).is_empty());
+    let free = Instruction::FreeIn { executor: ExecutorId(0), value: task(0) };
+    assert_eq!(node.python_finished(0, 1, 28, true), [free, report(1)]);
+}
+
+/// It was forgotten, and the task waited for ever.
+#[test]
+fn a_value_that_is_freed_on_its_way_still_reaches_the_task_that_waits_for_it() {
+    let mut node = Node::new(1);
+    node.run(1, SlotClass::Native, &[(0, Source::Peer(PEER))]);
+    assert!(node.on(Event::Free { value: task(0) }).is_empty());
+    let out = node.on(Event::Fetched { value: task(0), size_bytes: 9 });
+    let run = Instruction::RunNative { task: task(1), attempt: FIRST };
+    assert_eq!(out, [Instruction::ReportCopied { value: task(0) }, run]);
+}
+
+/// The task waited for the fetch, which a peer that hangs never answers.
+#[test]
+fn a_value_that_is_made_here_while_it_is_being_fetched_serves_those_who_wait() {
+    let mut node = Node::new(1);
+    node.run(1, SlotClass::Python, &[(0, Source::Peer(PEER))]);
+    node.run(0, SlotClass::Native, &[]);
+    let out = node.on(Event::NativeFinished { task: task(0), attempt: FIRST, size_bytes: 9 });
+    assert_eq!(out, [report(0), run_python(0, 1, &[(0, Delivery::Inline)])]);
+    assert!(node.on(Event::FetchFailed { value: task(0), unusable: false }).is_empty());
+    assert_eq!(node.0.inventory(), [(task(0), 9)]);
+}
+
+#[test]
+fn a_value_that_is_damaged_on_disk_is_told_to_be_gone_and_its_tasks_are_given_back() {
+    let mut node = Node::new(1);
+    node.run(0, SlotClass::Native, &[]);
+    node.on(Event::NativeFinished { task: task(0), attempt: FIRST, size_bytes: 1 << 20 });
+    node.run(1, SlotClass::Native, &[(0, Source::Here)]);
+    node.run(2, SlotClass::Native, &[(0, Source::Here)]);
+    let out = node.on(Event::NativeUnread { task: task(1), attempt: FIRST, input: task(0) });
+    let missing = |index| Instruction::ReportMissing { task: task(index), attempt: FIRST, input: task(0), holder: ME };
+    let gone = [Instruction::Drop { value: task(0) }, Instruction::ReportDropped { value: task(0) }];
+    assert_eq!(out[..2], gone);
+    assert_eq!(out[2..], [missing(1), missing(2)]);
+    assert_eq!(node.0.load(), (0, 0, 0));
+}
+
+#[test]
+fn a_value_that_could_not_be_sent_to_an_executor_is_got_anew_or_told_to_be_gone() {
+    let mut node = Node::new(1);
+    node.run(0, SlotClass::Native, &[]);
+    node.on(Event::NativeFinished { task: task(0), attempt: FIRST, size_bytes: 1 << 20 });
+    assert_eq!(node.run(1, SlotClass::Python, &[(0, Source::Here)]), [run_python(0, 1, &[(0, Delivery::Sent)])]);
+    let executor = ExecutorId(0);
+    let out = node.on(Event::NotSent { executor, value: task(0) });
+    assert_eq!(out, [Instruction::Drop { value: task(0) }, Instruction::ReportDropped { value: task(0) }]);
+    let out = node.on(Event::PythonUnread { executor, task: task(1), attempt: FIRST, input: task(0) });
+    let missing = Instruction::ReportMissing { task: task(1), attempt: FIRST, input: task(0), holder: ME };
+    assert_eq!(out, [missing]);
+}
+
+/// An export that was asked for before the value was freed was answered with a refusal after it had been made again.
+#[test]
+fn an_export_of_a_value_that_is_gone_from_its_executor_fails_no_task() {
+    let mut node = Node::new(1);
+    node.run(0, SlotClass::Python, &[]);
+    node.python_finished(0, 0, 1 << 20, false);
+    node.run(1, SlotClass::Native, &[(0, Source::Here)]);
+    let out = node.on(Event::ExportFailed { executor: ExecutorId(0), value: task(0), gone: true });
+    let missing = Instruction::ReportMissing { task: task(1), attempt: FIRST, input: task(0), holder: ME };
+    assert_eq!(out, [Instruction::ReportDropped { value: task(0) }, missing]);
+}
+
+/// Its executor can't confirm any more that it has not begun.
+#[test]
+fn a_task_that_was_asked_back_of_an_executor_that_dies_is_given_back() {
+    let mut node = Node::new(1);
+    node.run(0, SlotClass::Python, &[]);
+    node.python_finished(0, 0, 28, true);
+    node.run(1, SlotClass::Python, &[]);
+    node.run(2, SlotClass::Python, &[]);
+    node.on(retract(2));
+    let executor = ExecutorId(0);
+    let death = Instruction::ReportDeath { executor, task: task(1), attempt: FIRST };
+    assert_eq!(node.on(Event::ExecutorDied { executor, running: None }), [death, retracted(2)]);
+}
+
+/// The value of the first run stayed in the executor for ever.
+#[test]
+fn what_an_earlier_run_left_goes_when_the_later_one_makes_no_value() {
+    let mut node = Node::new(1);
+    node.run(0, SlotClass::Python, &[]);
+    node.python_finished(0, 0, 28, true);
+    node.run(1, SlotClass::Python, &[]);
+    node.on(Event::Abandon { task: task(1), attempt: FIRST });
+    let second = Attempt(2);
+    node.on(Event::Run { task: task(1), attempt: second, class: SlotClass::Python, inputs: vec![] });
+    assert!(node.python_finished(0, 1, 1 << 20, false).is_empty(), "the second run may replace it");
+    let executor = ExecutorId(0);
+    let out = node.on(Event::PythonFailed { executor, task: task(1), attempt: second });
+    let free = Instruction::FreeIn { executor, value: task(1) };
+    assert_eq!(out, [free, Instruction::Report { task: task(1), attempt: second }]);
 }

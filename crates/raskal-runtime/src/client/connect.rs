@@ -9,7 +9,7 @@ use raskal_net::{
     Address, ConnectionOptions, Credentials, NetError, Receiver, Role, SchedulerFile, Sender, Token, connect,
 };
 use raskal_proto::client::WorkerInfo;
-use raskal_proto::{FRAME_BYTES_MAX, FromClient, ToClient};
+use raskal_proto::{Called, FRAME_BYTES_MAX, FromClient, ToClient};
 use raskal_types::ErrorKind;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -200,7 +200,11 @@ impl Talk {
             if self.shared.table.lock().is_over() {
                 return self.shared.end(reason);
             }
-            self.line.broken();
+            let lost = self.line.broken().into_iter().map(|request| {
+                let why = "the connection to the scheduler broke meanwhile; it may have been called or not";
+                ToClient::Called { request, answers: vec![Called { pid: 0, result: Err(why.into()) }] }
+            });
+            self.shared.take_in(lost.collect());
             self.shared.table.lock().give_up_questions();
             self.shared.changed.notify_all();
             tracing::warn!(reason, "the connection to the scheduler broke; looking for it");
@@ -216,8 +220,11 @@ impl Talk {
             match receiver.receive().await {
                 Ok(Some(messages)) => {
                     for message in &messages {
-                        if let ToClient::Accepted { graph } = message {
-                            self.line.confirmed(*graph);
+                        match message {
+                            ToClient::Accepted { graph } => self.line.confirmed(*graph),
+                            ToClient::Board { request, .. } => self.line.answered(*request),
+                            ToClient::Called { request, .. } => self.line.called(*request),
+                            _ => {}
                         }
                     }
                     self.shared.take_in(messages);

@@ -1,16 +1,16 @@
 //! The way to the scheduler, which may break and be there again.
 //!
 //! Start at [`Line::push`]. What is said while the connection is broken waits; submissions are kept until the scheduler has
-//! said that they arrived, and are said again on a new connection.
+//! said that they arrived, what is asked of the board until it is answered, and are said again on a new connection.
 //! Invariant: a lock of the line is taken before one of the table, never behind.
 
 use crate::client::table::Shared;
 use parking_lot::{Mutex, MutexGuard};
 use raskal_net::{NetError, Sender};
-use raskal_proto::FromClient;
 use raskal_proto::client::Submit;
+use raskal_proto::{BoardRequest, FromClient};
 use raskal_types::{GraphId, TaskId};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// Larger submissions are not kept: one that was on its way when the connection broke is lost, and its results say so.
@@ -38,6 +38,13 @@ pub(crate) struct LineState {
     unconfirmed: BTreeMap<GraphId, Submit>,
     /// Results that nobody wants any more, of which the scheduler was not told yet.
     released: Vec<TaskId>,
+    /// What was asked of the board and not answered, and what of it was given up.
+    asked: BTreeMap<u32, BoardRequest>,
+    given_up: BTreeSet<u32>,
+    /// Topics that are listened to.
+    topics: BTreeSet<String>,
+    /// Calls that were not answered.
+    calls: BTreeSet<u32>,
     closed: bool,
 }
 
@@ -78,9 +85,27 @@ impl Line {
         self.lock().sender = Some(sender);
     }
 
-    /// The connection broke.
-    pub(crate) fn broken(&self) {
-        self.lock().sender = None;
+    /// The connection broke. The calls that are not answered never will be: they may have been made, or not.
+    pub(crate) fn broken(&self) -> BTreeSet<u32> {
+        let mut state = self.lock();
+        state.sender = None;
+        std::mem::take(&mut state.calls)
+    }
+
+    /// The board answered.
+    pub(crate) fn answered(&self, request: u32) {
+        let mut state = self.lock();
+        state.given_up.remove(&request);
+        match state.asked.remove(&request) {
+            Some(BoardRequest::Subscribe { topic }) => _ = state.topics.insert(topic),
+            Some(BoardRequest::Unsubscribe { topic }) => _ = state.topics.remove(&topic),
+            _ => {}
+        }
+    }
+
+    /// A call was answered.
+    pub(crate) fn called(&self, request: u32) {
+        self.lock().calls.remove(&request);
     }
 
     /// A submission arrived.
@@ -93,11 +118,21 @@ impl Line {
         let mut state = self.lock();
         let mut messages = vec![FromClient::Resume { session }];
         messages.extend(state.unconfirmed.values().cloned().map(|submit| FromClient::Submit(Box::new(submit))));
-        let said = std::mem::take(&mut state.waiting).into_iter().filter(
-            |message| !matches!(message, FromClient::Submit(submit) if state.unconfirmed.contains_key(&submit.graph)),
-        );
+        let said = std::mem::take(&mut state.waiting).into_iter().filter(|message| match message {
+            FromClient::Submit(submit) => !state.unconfirmed.contains_key(&submit.graph),
+            // All that is open is asked again, below.
+            FromClient::Board { .. } | FromClient::GiveUp { .. } => false,
+            _ => true,
+        });
         messages.extend(said);
         messages.push(FromClient::Recall { tasks: shared.table.lock().wanted() });
+        // Nobody waits for the answers to these.
+        let listen =
+            |topic: &String| FromClient::Board { request: 0, ask: BoardRequest::Subscribe { topic: topic.clone() } };
+        messages.extend(state.topics.iter().map(listen));
+        let ask = |(&request, ask): (&u32, &BoardRequest)| FromClient::Board { request, ask: ask.clone() };
+        messages.extend(state.asked.iter().map(ask));
+        messages.extend(state.given_up.iter().map(|&request| FromClient::GiveUp { request }));
         sender.push(messages)?;
         if state.closed {
             sender.close();
@@ -126,13 +161,21 @@ impl LineState {
         said.extend(messages);
         let mut bytes_max = 0;
         for message in &said {
-            if let FromClient::Submit(submit) = message {
-                let bytes = submit.functions.iter().map(|function| function.shared.len() + function.payloads.len());
-                let bytes: usize = bytes.sum();
-                bytes_max = bytes_max.max(bytes);
-                if bytes <= KEPT_BYTES_MAX {
-                    self.unconfirmed.insert(submit.graph, (**submit).clone());
+            match message {
+                FromClient::Submit(submit) => {
+                    let bytes = submit.functions.iter().map(|function| function.shared.len() + function.payloads.len());
+                    let bytes: usize = bytes.sum();
+                    bytes_max = bytes_max.max(bytes);
+                    if bytes <= KEPT_BYTES_MAX {
+                        self.unconfirmed.insert(submit.graph, (**submit).clone());
+                    }
                 }
+                FromClient::Board { request, ask } => _ = self.asked.insert(*request, ask.clone()),
+                FromClient::GiveUp { request } if self.asked.contains_key(request) => {
+                    self.given_up.insert(*request);
+                }
+                FromClient::Call { request, .. } => _ = self.calls.insert(*request),
+                _ => {}
             }
         }
         match &self.sender {

@@ -73,7 +73,13 @@ async fn give(
     let stored = replied.await.map_err(|_| ends())??;
     // Encoding a table takes a while: not on a thread that serves sockets.
     let make = move || {
-        let frames = stored.to_frames().map_err(|error| format!("{UNUSABLE}{error}"))?;
+        let frames = stored.to_frames().map_err(|error| match stored.is_on_disk() {
+            true => {
+                let _ = events.send(NodeEvent::Damaged { value, why: error.to_string() });
+                error.to_string()
+            }
+            false => format!("{UNUSABLE}{error}"),
+        })?;
         match lender.and_then(|lender| lender.lend(&frames)) {
             Some(loan) => Ok(lent_parcel(&loan)),
             None => Ok(to_parcel(frames)),

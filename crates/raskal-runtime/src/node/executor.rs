@@ -324,16 +324,16 @@ impl Executor {
             let Some(task) = task else { continue };
             let value = self.values.lock().get(&task).cloned();
             let frames = match value {
-                Some(value) => value.to_frames().map_err(|error| error.to_string()),
-                None => Err("it does not live here any more".to_owned()),
+                Some(value) => value.to_frames().map_err(|error| (false, error.to_string())),
+                None => Err((true, "it does not live here any more".to_owned())),
             };
             match frames {
                 Ok(frames) => {
                     self.flush();
                     host.detached(&mut || self.write(&Frame::value(task, frames.clone(), &self.lender)));
                 }
-                Err(message) => {
-                    self.say(FromExecutor::ExportFailed { task, message });
+                Err((gone, message)) => {
+                    self.say(FromExecutor::ExportFailed { task, gone, message });
                     self.flush();
                 }
             }
@@ -428,6 +428,14 @@ impl Executor {
             slate.write(task_number(task));
         }
         let started = Instant::now();
+        let job = match self.take_inputs(job) {
+            Ok(job) => job,
+            Err(input) => {
+                // Its node sends it again, or has the input made again.
+                self.say(FromExecutor::Unread { task, attempt, input });
+                return Instant::now();
+            }
+        };
         let result = self.call(job);
         let ended = Instant::now();
         let duration_us = u32::try_from(ended.duration_since(started).as_micros()).unwrap_or(u32::MAX);
@@ -487,7 +495,20 @@ impl Executor {
         Ok((size_bytes, None))
     }
 
-    fn call(&self, job: Job) -> Result<Value, Failure> {
+    /// The inputs of a job, before anything runs; the first that does not live here, if one does not.
+    fn take_inputs(&self, mut job: Job) -> Result<(Job, Vec<Value>), TaskId> {
+        let mut inputs = Vec::with_capacity(job.inputs.len());
+        for (input, bytes) in std::mem::take(&mut job.inputs) {
+            let value = match bytes {
+                Some(bytes) => Frames::read_from(&bytes.into()).map(|frames| Value::Frames(Arc::new(frames))),
+                None => self.values.lock().get(&input).cloned(),
+            };
+            inputs.push(value.ok_or(input)?);
+        }
+        Ok((job, inputs))
+    }
+
+    fn call(&self, (job, inputs): (Job, Vec<Value>)) -> Result<Value, Failure> {
         let layer =
             job.layer.ok_or_else(|| Failure::internal(format!("task {} came before its function", job.task)))?;
         let locate = |mut failure: Failure| {
@@ -495,20 +516,6 @@ impl Executor {
             failure
         };
         let function = layer.get(&self.registry).map_err(locate)?;
-        let mut inputs = Vec::with_capacity(job.inputs.len());
-        for (input, bytes) in job.inputs {
-            inputs.push(match bytes {
-                Some(bytes) => {
-                    let frames = Frames::read_from(&bytes.into());
-                    let cut = || Failure::internal(format!("input {input} is cut short"));
-                    Value::Frames(Arc::new(frames.ok_or_else(cut)?))
-                }
-                None => {
-                    let value = self.values.lock().get(&input).cloned();
-                    value.ok_or_else(|| Failure::internal(format!("input {input} does not live in this executor")))?
-                }
-            });
-        }
         let call = Call { index: job.index, shape: &layer.shape, inputs, payload: &job.payload };
         function.run(call).map_err(|mut failure| {
             failure.origin = failure.origin.take().or_else(|| function.origin(job.index));

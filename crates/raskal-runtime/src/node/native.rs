@@ -21,7 +21,7 @@ pub(crate) struct NativeJob {
     pub(crate) layer: Arc<LayerFunction>,
     pub(crate) index: u32,
     pub(crate) payload: Vec<u8>,
-    pub(crate) inputs: Vec<Stored>,
+    pub(crate) inputs: Vec<(TaskId, Stored)>,
 }
 
 /// A pool of threads. Dropping it ends them when their tasks are done.
@@ -79,8 +79,16 @@ fn work(thread: u32, shared: &Shared, registry: &FunctionRegistry, events: &mpsc
         };
         let (task, attempt) = (job.task, job.attempt);
         let started = Instant::now();
-        let result = catch_unwind(AssertUnwindSafe(|| run(job, registry)))
-            .unwrap_or_else(|_| Err(Failure::internal("a native function panicked; the worker's log has more")));
+        let panicked = || Failure::internal("a native function panicked; the worker's log has more");
+        let result = match catch_unwind(AssertUnwindSafe(|| run(job, registry))) {
+            Ok(Err(Trouble::Unread(input, why))) => {
+                let _ = events.send(NodeEvent::NativeUnread { task, attempt, input, why });
+                continue;
+            }
+            Ok(Err(Trouble::Failed(failure))) => Err(failure),
+            Ok(Ok(stored)) => Ok(stored),
+            Err(_) => Err(panicked()),
+        };
         let duration_us = u32::try_from(started.elapsed().as_micros()).unwrap_or(u32::MAX);
         let ran = Ran { began_us: now_us().saturating_sub(duration_us.into()), duration_us, thread };
         // The shell is gone only when the process ends.
@@ -88,10 +96,27 @@ fn work(thread: u32, shared: &Shared, registry: &FunctionRegistry, events: &mpsc
     }
 }
 
-fn run(job: NativeJob, registry: &FunctionRegistry) -> Result<Stored, Failure> {
+/// Why a run made no value.
+enum Trouble {
+    Failed(Failure),
+    /// An input on disk can't be read, and why.
+    Unread(TaskId, String),
+}
+
+impl<E: Into<Failure>> From<E> for Trouble {
+    fn from(error: E) -> Trouble {
+        Trouble::Failed(error.into())
+    }
+}
+
+fn run(job: NativeJob, registry: &FunctionRegistry) -> Result<Stored, Trouble> {
     let key = || job.layer.key(job.index);
     let function = job.layer.get(registry)?;
-    let inputs = job.inputs.iter().map(Stored::to_value).collect::<Result<_, _>>()?;
+    let read = |(input, stored): &(TaskId, Stored)| match stored.to_value() {
+        Err(failure) if stored.is_on_disk() => Err(Trouble::Unread(*input, failure.message)),
+        value => Ok(value?),
+    };
+    let inputs = job.inputs.iter().map(read).collect::<Result<_, _>>()?;
     let call = Call { index: job.index, shape: &job.layer.shape, inputs, payload: &job.payload };
     let value = function.run(call).map_err(|mut failure| {
         failure.key.get_or_insert_with(key);

@@ -97,7 +97,7 @@ pub(crate) fn start(
     let (read, write) = ours.into_split();
     let (frames, queued) = mpsc::unbounded_channel();
     let lender = Arc::new(Lender::new(pid));
-    tokio::spawn(write_frames(write, queued, lender.clone()));
+    tokio::spawn(write_frames(id, write, queued, lender.clone(), events.clone()));
     let last_words = Arc::new(Mutex::new(VecDeque::new()));
     let stderr = pipe::Receiver::from_owned_fd(error_read.into())?;
     let listening = tokio::spawn(listen(stderr, last_words.clone()));
@@ -123,12 +123,18 @@ pub(crate) fn start(
     Ok(Process { pid, place, outbox: Vec::new(), frames, lender, ready: false, threads, doom })
 }
 
-async fn write_frames(mut write: OwnedWriteHalf, mut queued: mpsc::UnboundedReceiver<Outgoing>, lender: Arc<Lender>) {
+async fn write_frames(
+    executor: ExecutorId,
+    mut write: OwnedWriteHalf,
+    mut queued: mpsc::UnboundedReceiver<Outgoing>,
+    lender: Arc<Lender>,
+    events: mpsc::UnboundedSender<NodeEvent>,
+) {
     while let Some(outgoing) = queued.recv().await {
         let frame = match outgoing {
             Outgoing::Messages(messages) => Frame::Messages(messages),
             Outgoing::Value(task, value) => {
-                let lender = lender.clone();
+                let (lender, on_disk) = (lender.clone(), value.is_on_disk());
                 let large = value.size_bytes() >= SHARED_BYTES_MIN as u64;
                 // Copies the value's buffers, unless they are in shared memory already.
                 let make = move || value.to_frames().map(|frames| Frame::value(task, frames, &lender));
@@ -138,9 +144,10 @@ async fn write_frames(mut write: OwnedWriteHalf, mut queued: mpsc::UnboundedRece
                 };
                 match made {
                     Ok(Ok(frame)) => frame,
-                    // The tasks that take it fail, and say that it is not there.
+                    // The tasks that take it find that it is not there.
                     Ok(Err(error)) => {
-                        tracing::error!(%task, %error, "a value could not be given to an executor");
+                        let _ =
+                            events.send(NodeEvent::NotSent { executor, value: task, on_disk, why: error.to_string() });
                         continue;
                     }
                     Err(_) => return,

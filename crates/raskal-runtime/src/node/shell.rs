@@ -43,12 +43,52 @@ pub(crate) enum NodeEvent {
     Scheduler(Vec<ToWorker>),
     SchedulerGone(String),
     SchedulerFound(Result<Box<Link>, String>),
-    Executor { executor: ExecutorId, frame: Frame<FromExecutor> },
-    ExecutorDied { executor: ExecutorId, how: String },
-    NativeDone { task: TaskId, attempt: Attempt, result: Result<Stored, Failure>, ran: Ran },
-    Fetched { value: TaskId, result: Result<Value, FetchError> },
-    Requested { value: TaskId, reply: Reply },
-    Spilled { value: TaskId, version: u64, result: Result<Arc<SpillFile>, String> },
+    Executor {
+        executor: ExecutorId,
+        frame: Frame<FromExecutor>,
+    },
+    ExecutorDied {
+        executor: ExecutorId,
+        how: String,
+    },
+    NativeDone {
+        task: TaskId,
+        attempt: Attempt,
+        result: Result<Stored, Failure>,
+        ran: Ran,
+    },
+    /// A task did not run, since an input on disk can't be read.
+    NativeUnread {
+        task: TaskId,
+        attempt: Attempt,
+        input: TaskId,
+        why: String,
+    },
+    /// A value on disk can't be read.
+    Damaged {
+        value: TaskId,
+        why: String,
+    },
+    /// A value could not be sent to an executor: it is on disk and can't be read, or can't be turned into bytes.
+    NotSent {
+        executor: ExecutorId,
+        value: TaskId,
+        on_disk: bool,
+        why: String,
+    },
+    Fetched {
+        value: TaskId,
+        result: Result<Value, FetchError>,
+    },
+    Requested {
+        value: TaskId,
+        reply: Reply,
+    },
+    Spilled {
+        value: TaskId,
+        version: u64,
+        result: Result<Arc<SpillFile>, String>,
+    },
 }
 
 /// A task that the scheduler gave, with what the machine does not need to know.
@@ -133,6 +173,8 @@ pub(crate) struct State {
     calls: Calls,
     /// Why the value of the event that is being handled can't be turned into bytes.
     unusable: Option<String>,
+    /// Values of the store that can't be turned into bytes, and why.
+    unsendable: Map<TaskId, String>,
     pub(crate) outbox: Vec<FromWorker>,
     instructions: Vec<Instruction>,
     vitals: Vitals,
@@ -183,6 +225,7 @@ impl Shell {
             deaths: HashMap::new(),
             calls: Calls::default(),
             unusable: None,
+            unsendable: Map::default(),
             outbox: Vec::new(),
             instructions,
             vitals: Vitals::new(),
@@ -303,6 +346,22 @@ impl Shell {
                     self.step(Event::NativeFailed { task, attempt }, Some(Answer::Failed(failure)));
                 }
             },
+            NodeEvent::NativeUnread { task, attempt, input, why } => {
+                tracing::warn!(value = %input, why, "a value on disk can't be read: it is made again");
+                self.step(Event::NativeUnread { task, attempt, input }, None);
+            }
+            NodeEvent::Damaged { value, why } => {
+                tracing::warn!(%value, why, "a value on disk can't be read: it is made again");
+                self.step(Event::Damaged { value }, None);
+            }
+            NodeEvent::NotSent { executor, value, on_disk, why } => {
+                tracing::warn!(%value, why, "a value could not be given to an executor");
+                if on_disk {
+                    self.step(Event::NotSent { executor, value }, None);
+                } else {
+                    self.state.unsendable.insert(value, why);
+                }
+            }
             NodeEvent::Fetched { value, result } => match result {
                 Ok(stored) => {
                     let stored = Stored::Value(stored);
@@ -417,7 +476,7 @@ impl Shell {
             Err(error) => {
                 tracing::error!(%value, %error, "an executor gave bytes that are not a value");
                 self.stays_in_executor(value);
-                self.step(Event::ExportFailed { executor, value }, None);
+                self.step(Event::ExportFailed { executor, value, gone: false }, None);
             }
         }
     }
@@ -478,10 +537,18 @@ impl Shell {
                 self.step(Event::ExecutorThreads { executor, threads }, None);
                 self.report_slots();
             }
-            FromExecutor::ExportFailed { task, message } => {
+            FromExecutor::Unread { task, attempt, input } => match self.state.unsendable.get(&input) {
+                Some(why) => {
+                    let text = format!("an input of the task (task {input}) can't be given to its process: {why}");
+                    let failure = FailureMessage::new(ErrorKind::Type, text);
+                    self.step(Event::PythonFailed { executor, task, attempt }, Some(Answer::Failed(failure)));
+                }
+                None => self.step(Event::PythonUnread { executor, task, attempt, input }, None),
+            },
+            FromExecutor::ExportFailed { task, gone, message } => {
                 self.stays_in_executor(task);
-                self.state.unusable = Some(message);
-                self.step(Event::ExportFailed { executor, value: task }, None);
+                self.state.unusable = Some(message).filter(|_| !gone);
+                self.step(Event::ExportFailed { executor, value: task, gone }, None);
                 self.state.unusable = None;
             }
         }
@@ -553,7 +620,10 @@ impl Shell {
                 }
             }
             Instruction::RunNative { task, attempt } => self.run_native(task, attempt),
-            Instruction::Drop { value } => self.state.store.remove(value),
+            Instruction::Drop { value } => {
+                self.state.store.remove(value);
+                self.state.unsendable.remove(&value);
+            }
             Instruction::Fetch { value, peer } => {
                 self.state.traffic.asked(value, peer);
                 let address = self.state.peers.get(&peer).cloned();
@@ -644,8 +714,8 @@ impl Shell {
     fn run_native(&mut self, task: TaskId, attempt: Attempt) {
         let job = self.state.given.get(&task).and_then(|given| {
             let layer = self.state.functions.get(&(task.graph, given.layer))?.function.clone();
-            let inputs =
-                given.inputs.iter().map(|&input| self.state.store.get(input).cloned()).collect::<Option<_>>()?;
+            let inputs = given.inputs.iter().map(|&input| Some((input, self.state.store.get(input).cloned()?)));
+            let inputs = inputs.collect::<Option<_>>()?;
             Some(NativeJob { task, attempt, layer, index: given.index, payload: given.payload.clone(), inputs })
         });
         match job {
@@ -677,7 +747,15 @@ impl Shell {
         for (input, delivery) in inputs {
             let bytes = match delivery {
                 Delivery::Live => None,
-                Delivery::Inline => self.state.store.get(input).and_then(inline_bytes),
+                Delivery::Inline => {
+                    let stored = self.state.store.get(input);
+                    let bytes = stored.and_then(inline_bytes);
+                    if let (None, Some(stored)) = (&bytes, stored) {
+                        let (on_disk, why) = (stored.is_on_disk(), "its bytes can't be read".to_owned());
+                        let _ = self.events.send(NodeEvent::NotSent { executor, value: input, on_disk, why });
+                    }
+                    bytes
+                }
                 Delivery::Sent => {
                     if let Some(stored) = self.state.store.get(input) {
                         process.send_value(input, stored.clone());

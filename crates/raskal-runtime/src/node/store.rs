@@ -30,6 +30,11 @@ impl Stored {
         }
     }
 
+    /// Whether it is on disk, where it may turn out to be damaged.
+    pub(crate) fn is_on_disk(&self) -> bool {
+        matches!(self, Stored::Spilled(..))
+    }
+
     pub(crate) fn to_value(&self) -> Result<Value, Failure> {
         match self {
             Stored::Value(value) => Ok(value.clone()),

@@ -2,28 +2,29 @@
 
 use super::{Happening, SPAN_US, Simulation};
 use crate::graphs::{RESOURCE, name};
+use crate::message::Shape;
 use rand::RngExt;
-use raskal_scheduler::{Slots, Traits};
+use raskal_scheduler::Traits;
 
 impl Simulation {
     /// Puts down when workers come and go and when clients act.
     pub(super) fn foresee(&mut self) {
         for _ in 0..self.rng.random_range(0..=4) {
             let at_us = if self.rng.random_bool(0.7) { 0 } else { self.sometime() };
-            let (slots, traits) = (self.slots(), self.traits());
-            self.agenda.put(at_us, Happening::Join(slots, traits));
+            let (shape, traits) = (self.shape(), self.traits());
+            self.agenda.put(at_us, Happening::Join(shape, traits));
         }
         for _ in 0..self.rng.random_range(0..=self.profile.crashes_max) {
             let at_us = self.sometime();
             self.agenda.put(at_us, Happening::Crash);
             if self.rng.random_bool(0.6) {
-                let (slots, traits) = (self.slots(), self.traits());
+                let (shape, traits) = (self.shape(), self.traits());
                 let after_us = self.rng.random_range(0..2_000);
-                self.agenda.put(at_us + after_us, Happening::Join(slots, traits));
+                self.agenda.put(at_us + after_us, Happening::Join(shape, traits));
             }
         }
-        let everything =
-            if self.rng.random_bool(0.5) { Slots::Shared(1) } else { Slots::Separate { python: 1, native: 1 } };
+        let shared = self.rng.random_bool(0.3);
+        let everything = Shape { executors: u32::from(!shared), threads: 1, native: 1, shared };
         let traits = Traits { anything: true, ..Traits::default() };
         self.agenda.put(SPAN_US, Happening::Join(everything, traits));
         for client in self.clients.keys().copied().collect::<Vec<_>>() {
@@ -53,10 +54,15 @@ impl Simulation {
         Traits { labels, resources, anything: false }
     }
 
-    fn slots(&mut self) -> Slots {
-        match self.rng.random_range(0..3) {
-            0 => Slots::Shared(self.rng.random_range(1..=3)),
-            _ => Slots::Separate { python: self.rng.random_range(0..=2), native: self.rng.random_range(0..=2) },
+    fn shape(&mut self) -> Shape {
+        match self.rng.random_range(0..6) {
+            0 => Shape { executors: 0, threads: 1, native: self.rng.random_range(1..=3), shared: true },
+            _ => Shape {
+                executors: self.rng.random_range(0..=2),
+                threads: self.rng.random_range(1..=2),
+                native: self.rng.random_range(0..=2),
+                shared: false,
+            },
         }
     }
 }

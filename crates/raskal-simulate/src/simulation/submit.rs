@@ -23,7 +23,7 @@ impl Simulation {
         let imports: Vec<(u32, TaskId)> = (0..).zip(sources).collect();
         let resolved = imports.iter().map(|&(own, source)| (own, self.resolve(source))).collect();
         let layers = Arc::new(layers);
-        let mut plan = Plan::new(&mut self.rng, self.profile.raises, id, layers.clone(), resolved, &self.plans);
+        let mut plan = Plan::new(&mut self.rng, &self.profile, id, layers.clone(), resolved, &self.plans);
         let own = &self.clients[&client];
         for &(import, source) in &imports {
             // A stand-in of a graph that was forgotten is missed under its own name.

@@ -191,6 +191,12 @@ impl Desk {
                 note(&mut job, Err(failure));
                 Some(job)
             }
+            FromExecutor::Unread { task, attempt, input } => {
+                let mut job = self.take(task, attempt, process)?;
+                let failure = Failure::internal(format!("input {input} does not live in the process of its task"));
+                note(&mut job, Err(failure));
+                Some(job)
+            }
             FromExecutor::Ready
             | FromExecutor::Abandoned { .. }
             | FromExecutor::Begun { .. }
