@@ -433,7 +433,10 @@ impl Executor {
             Err(input) => {
                 // Its node sends it again, or has the input made again.
                 self.say(FromExecutor::Unread { task, attempt, input });
-                return Instant::now();
+                if let Some(slate) = &self.options.slate {
+                    slate.write(NO_TASK);
+                }
+                return (Instant::now(), false);
             }
         };
         let result = self.call(job);
