@@ -27,7 +27,8 @@ from raskal.callbacks import Callback
 from raskal.diagnostics._watch import watch
 from raskal.interop.protocol import DaskProtocol, Finalizer
 from raskal.system import cpu_count
-from raskal.tokenize import normalize_token, tokenize
+from raskal.tokenize import normalize_token as normalize_token
+from raskal.tokenize import tokenize as tokenize
 
 __all__ = [
     "Collection",

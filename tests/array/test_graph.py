@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import copy
+import pickle
 
 import numpy as np
 import pytest
 from helpers import same
 
+import raskal
 import raskal.array as da
 from raskal.array import core
 
@@ -90,3 +93,25 @@ def test_names_that_only_dask_has_say_what_to_use_instead():
     assert not hasattr(da, "nothing_like_it")
     with pytest.raises(NotImplementedError, match=r"from_array\(tiledb.open"):
         da.from_tiledb("folder")
+
+
+PICKLED = {
+    "memory": lambda x: x,
+    "chain": lambda x: (x + 1).sum(axis=0),
+    "function": lambda x: x.map_blocks(lambda block: block * 2),
+    "unknown lengths": lambda x: x[x > 3],
+    "dates": lambda x: x.astype("M8[s]"),
+    "drawn": lambda x: da.random.default_rng(0).random((3, 3), chunks=2),
+    "kept": lambda x: (x + 1).persist(),
+    "a number": lambda x: x.sum(),
+}
+
+
+@pytest.mark.parametrize("name", PICKLED)
+def test_arrays_are_pickled_as_what_computes_them(name):
+    x = PICKLED[name](da.from_array(np.arange(12.0).reshape(4, 3), chunks=2))
+    back = pickle.loads(pickle.dumps(x))
+    assert (back.name, back.dtype, str(back.chunks)) == (x.name, x.dtype, str(x.chunks))
+    np.testing.assert_array_equal(back.compute(), x.compute())
+    np.testing.assert_array_equal(*raskal.compute(back, x))
+    assert copy.deepcopy(x).name == copy.copy(x).name == x.name

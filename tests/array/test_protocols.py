@@ -210,6 +210,37 @@ def test_sparse_blocks_stay_sparse():
     np.testing.assert_array_equal((x + x).compute().toarray(), 2 * a)
 
 
+#: What works on blocks of the `sparse` package, by name.
+SPARSE = {
+    "add": lambda m, x: x + x * 2,
+    "sum": lambda m, x: x.sum(axis=0),
+    "prod": lambda m, x: x.prod(axis=1),
+    "max": lambda m, x: x.max(axis=0, keepdims=True),
+    "mean": lambda m, x: x.mean(axis=1),
+    "std": lambda m, x: x.std(axis=0),
+    "any": lambda m, x: (x > 3).any(axis=0),
+    "dot": lambda m, x: x.dot(x.T) + 1,
+    "tensordot": lambda m, x: m.tensordot(x, x, axes=([1], [1])),
+    "slice": lambda m, x: x[1:, ::2].T,
+    "reshape": lambda m, x: x.reshape((-1,)),
+    "broadcast": lambda m, x: m.broadcast_to(x, (2, *x.shape)),
+    "stack": lambda m, x: m.stack([x, x]),
+    "where": lambda m, x: m.where(x > 3, x, 0),
+}
+
+
+@pytest.mark.parametrize("name", SPARSE)
+def test_blocks_of_the_sparse_package_are_computed_by_it(name):
+    sparse = pytest.importorskip("sparse")
+    a = A * (A % 2 == 0)
+    x = SPARSE[name](da, da.from_array(a, chunks=2).map_blocks(sparse.COO))
+    expected = SPARSE[name](np, a)
+    assert x.shape == expected.shape
+    found = x.compute()
+    assert isinstance(found, sparse.SparseArray)
+    np.testing.assert_allclose(found.todense(), expected)
+
+
 def test_blocks_of_another_library_stay_what_they_are():
     class Tagged(np.ndarray):
         pass

@@ -15,7 +15,7 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 from raskal._raskal import ArrayExpr, NoKernel
 from raskal.array.blockview import BlockView, join_blocks
 from raskal.array.chunks import Chunks
-from raskal.array.host import dtype_of, dtype_spec, elementwise
+from raskal.array.host import dtype_of, dtype_spec, elementwise, empty_like_kind
 from raskal.array.html import array_html, chunks_svg
 from raskal.base import Collection
 
@@ -115,8 +115,7 @@ class Array(NDArrayOperatorsMixin, Collection):
             return np.empty((0,) * self.ndim, self.dtype)
         kind = self._kind
         if np.ndim(kind) != self.ndim:
-            nothing = kind if not self.ndim or not kind.size else kind.reshape(-1)[:0]
-            kind = nothing.reshape((0,) * self.ndim) if self.ndim else kind.sum()
+            kind = empty_like_kind(kind, self.ndim)
         return kind if getattr(kind, "dtype", None) == self.dtype else kind.astype(self.dtype)
 
     @property
@@ -279,6 +278,19 @@ class Array(NDArrayOperatorsMixin, Collection):
     def __raskal_rebuild__(self, prefix: str, handle: Any) -> Array:
         code, size = dtype_spec(self.dtype, opaque=self._opaque)
         return Array._of(ArrayExpr.persisted(prefix, handle, self._expr.chunks, code, size), self._unknown, self._kind)
+
+    def __reduce__(self) -> Any:
+        """The array as a graph, which computes it in another process too: everything that it is made of travels."""
+        from raskal.array.graph import of_pickle
+
+        keys = self.__dask_keys__()
+        return of_pickle, (dict(self.__dask_graph__()), keys, self.name, self.chunks, self.dtype, self._kind)
+
+    def __copy__(self) -> Array:
+        return Array._of(self._expr, self._unknown, self._kind)
+
+    def __deepcopy__(self, memo: Any) -> Array:
+        return self.__copy__()
 
     def __dask_tokenize__(self) -> str:
         return self._expr.token

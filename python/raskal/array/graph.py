@@ -46,6 +46,17 @@ class _Same:
         return block if hasattr(block, "shape") else np.asarray(block)
 
 
+def of_pickle(dsk: Mapping[Any, Any], keys: list[Any], name: str, chunks: Any, dtype: np.dtype[Any], kind: Any) -> Any:
+    """The array that `Array.__reduce__` took apart: of the same name, its blocks tasks of a graph."""
+    from raskal.array.collection import Array
+
+    unknown = frozenset(axis for axis, own in enumerate(chunks) if any(length != length for length in own))
+    grid = [[PLACEHOLDER if axis in unknown else int(n) for n in own] for axis, own in enumerate(chunks)]
+    code, size = dtype_spec(dtype, opaque=bool(unknown) or kind is not None)
+    label = name.rpartition("-")[0] or name
+    return Array._of(ArrayExpr.added(label, name, GraphBlocks(dsk, keys), grid, code, size), unknown, kind)
+
+
 def of_graph(dask: Any, name: str, chunks: Any, dtype: Any, meta: Any, shape: Any) -> Any:
     """The array whose blocks are the keys ``(name, i, j, ...)`` of a graph."""
     from raskal.array.collection import Array

@@ -327,6 +327,15 @@ def elementwise(
     return on_blocks(name, call, inputs, chunks, dtype, reason, token=tokenize(call), meta=meta)
 
 
+def empty_like_kind(kind: Any, ndim: int) -> Any:
+    """An array of ``ndim`` axes and no elements, of what ``kind``, which has few, is; without axes a number."""
+    if not ndim:
+        return kind.sum()
+    if kind.size:
+        kind = kind.reshape(-1)[:0]
+    return kind.reshape((0,) * ndim)
+
+
 def grid(chunks: Sequence[Sequence[Any]]) -> tuple[int, ...]:
     """Number of blocks along each axis."""
     return tuple(len(axis) for axis in chunks)

@@ -14,7 +14,7 @@ import numpy as np
 from raskal.array.blockview import nested_join
 from raskal.array.collection import Array
 from raskal.array.creation import asarray
-from raskal.array.host import every_block, on_blocks
+from raskal.array.host import empty_like_kind, every_block, on_blocks
 from raskal.array.shape import normalize_axis
 
 #: How many partial results one task merges in all.
@@ -131,7 +131,9 @@ def tree(
     final = [(output_size,) if axis in axes else current.chunks[axis] for axis in kept]
     last = _Merge(aggregate, axes, current.numblocks, current.numblocks, keepdims, join, kept)
     if meta is not None and np.ndim(meta) != len(kept):
-        meta = meta.reshape((0,) * len(kept)) if kept else None
+        # A number of most kinds is NumPy's.
+        meta = None if not kept and isinstance(meta, np.ndarray) else empty_like_kind(meta, len(kept))
+        meta = None if isinstance(meta, np.generic) else meta
     return on_blocks(name, last, [(current, mapping)], final, dtype, reason, meta=meta)
 
 
