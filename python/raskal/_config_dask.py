@@ -66,6 +66,8 @@ _ADVICE: dict[str, str] = {
     "distributed.worker.preload-argv": "give what is preloaded its arguments behind -- of raskal worker",
     "distributed.worker.profile.low-level": "samples are of Python's own frames",
     "distributed.worker.resources": _OPTION.format("--resources", "worker"),
+    "multiprocessing.context": "processes are always started anew (spawn)",
+    "multiprocessing.initializer": "use compute(initializer=...), with scheduler='processes'",
     "optimization.annotations": "layers are joined where what is asked of them is equal",
     "optimization.fuse.delayed": "raskal.optimization.fuse joins delayed calls on request",
     "optimization.fuse.max-depth-new-edges": "optimization.fuse.ave-width and max-height bound what is joined",

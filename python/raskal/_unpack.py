@@ -6,7 +6,7 @@ Start at `unpack_collections`. `raskal.compute` does this in Rust; this is for c
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 __all__ = ["unpack_collections"]
@@ -22,7 +22,7 @@ def unpack_collections(*args: Any, traverse: bool = True) -> tuple[list[Any], Re
     *args : object
         Collections, and containers of them.
     traverse : bool
-        Whether to look into lists, tuples, sets, dictionaries and dataclasses.
+        Whether to look into lists, tuples, sets, dictionaries, dataclasses and iterators, which become lists.
 
     Returns
     -------
@@ -43,6 +43,8 @@ def unpack_collections(*args: Any, traverse: bool = True) -> tuple[list[Any], Re
 
     collections: list[Any] = []
     places: dict[int, int] = {}
+    # What iterators gave, each with its iterator, which must live for its identity to mean anything.
+    given: dict[int, tuple[Any, list[Any]]] = {}
 
     def take(value: Any) -> None:
         if is_dask_collection(value):
@@ -50,12 +52,16 @@ def unpack_collections(*args: Any, traverse: bool = True) -> tuple[list[Any], Re
                 places[id(value)] = len(collections)
                 collections.append(value)
         elif traverse:
-            for part in _parts(value):
+            if isinstance(value, Iterator) and id(value) not in given:
+                given[id(value)] = value, list(value)
+            for part in given[id(value)][1] if id(value) in given else _parts(value):
                 take(part)
 
     def put(value: Any, results: Sequence[Any]) -> Any:
         if id(value) in places:
             return results[places[id(value)]]
+        if id(value) in given:
+            return [put(part, results) for part in given[id(value)][1]]
         if not traverse or not _parts(value):
             return value
         if isinstance(value, dict):

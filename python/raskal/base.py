@@ -9,24 +9,27 @@ from __future__ import annotations
 
 import atexit
 import sys
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import Executor
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from contextvars import ContextVar
+from collections.abc import Callable, Generator, Sequence
+from contextlib import nullcontext
 from itertools import chain
-from typing import Any, Protocol
+from typing import Any
 from uuid import uuid4
 
-from raskal import _processes, config, memory
+from raskal import memory
 from raskal._blas import one_thread
+from raskal._place import (
+    asking,
+    engine_for,
+    initialized,
+    local_place,
+    pooled,
+)
 from raskal._raskal import Delayed, ProgramBuilder, compute_local, lower_delayed, persist_local, stop_engines
 from raskal._unpack import unpack_collections
-from raskal.annotations import annotate
 from raskal.annotations import current as current_annotations
 from raskal.callbacks import Callback
 from raskal.diagnostics._watch import watch
 from raskal.interop.protocol import DaskProtocol, Finalizer
-from raskal.system import cpu_count
 from raskal.tokenize import normalize_token as normalize_token
 from raskal.tokenize import tokenize as tokenize
 
@@ -40,50 +43,12 @@ __all__ = [
     "is_dask_collection",
     "normalize_token",
     "optimize",
-    "own_client",
     "persist",
-    "set_default_client",
     "tokenize",
     "unpack_collections",
 ]
 
 atexit.register(stop_engines)
-
-
-class Engine(Protocol):
-    """What can run a program: a cluster's client. The threads of this process need none."""
-
-    def compute_program(self, builder: ProgramBuilder, wanted: list[int]) -> list[Any]:
-        """The values of the wanted tasks, in order."""
-
-    def persist_program(self, builder: ProgramBuilder, groups: list[list[int]]) -> list[Any]:
-        """A handle for each group of tasks, whose values stay where they are made."""
-
-
-_client: Engine | None = None
-_own: ContextVar[Engine | None] = ContextVar("raskal-client", default=None)
-
-
-def set_default_client(client: Engine | None) -> Engine | None:
-    """Make a client the engine of `compute` and `persist`; returns the one before."""
-    global _client
-    before, _client = _client, client
-    return before
-
-
-def default_client() -> Engine | None:
-    """The client that runs what is computed, or None for the threads of this process."""
-    return _own.get() or _client
-
-
-@contextmanager
-def own_client(client: Engine) -> Iterator[None]:
-    """Have a client run what is computed inside the block, in this thread or task of an event loop."""
-    token = _own.set(client)
-    try:
-        yield
-    finally:
-        _own.reset(token)
 
 
 class DaskMethodsMixin:
@@ -237,99 +202,6 @@ class _Gather:
         return _Gather, (self.finalize if owner is None else Finalizer(owner),)
 
 
-_SCHEDULERS = {
-    "threads": "threads",
-    "threading": "threads",
-    "sync": "sync",
-    "synchronous": "sync",
-    "single-threaded": "sync",
-    "processes": "processes",
-    "multiprocessing": "processes",
-}
-
-
-def _place(scheduler: Any, num_workers: int | None) -> tuple[int, list[str] | None]:
-    """Number of threads to run on (0: the calling one alone), and the command to start a process for each with."""
-    kind = _SCHEDULERS.get(scheduler.lower()) if isinstance(scheduler, str) else None
-    if kind is None:
-        raise ValueError(
-            f"unknown scheduler {scheduler!r}\nhint: use 'threads' (the default), 'synchronous', 'processes', 'dask', "
-            "'ray', an executor of concurrent.futures, or a raskal.distributed.Client"
-        )
-    if kind == "sync":
-        return 0, None
-    count = local_threads(num_workers)
-    return count, _processes.command(count > 1) if kind == "processes" else None
-
-
-def local_threads(num_workers: int | None = None) -> int:
-    """Number of threads to run on: the one given, else the setting ``num-workers``, else one for each usable core."""
-    count = num_workers if num_workers is not None else config.get("num_workers", None)
-    if count is None:
-        return cpu_count()
-    if int(count) < 1:
-        raise ValueError(f"num_workers must be at least 1, got {count!r}")
-    return int(count)
-
-
-def _engine(scheduler: Any, collections: Iterable[Any] = ()) -> tuple[Engine | None, Any]:
-    """The engine to use, or None and the name of the local scheduler."""
-    scheduler = scheduler if scheduler is not None else config.get("scheduler", None)
-    client = default_client() if scheduler is None else None
-    if client is None:
-        scheduler = _pooled(scheduler, config.get("pool", None))
-    if scheduler is None:
-        return client, _usual_scheduler(collections)
-    if hasattr(scheduler, "compute_program"):
-        return scheduler, None
-    if isinstance(scheduler, str) and scheduler.lower() in ("distributed", "dask.distributed", "cluster"):
-        if default_client() is None:
-            raise ValueError(
-                f"scheduler={scheduler!r} needs a client\nhint: make one with raskal.distributed.Client(address)"
-            )
-        return default_client(), None
-    from raskal.interop.engines import engine_of
-
-    engine = engine_of(scheduler)
-    return engine, None if engine is not None else scheduler
-
-
-def _pooled(scheduler: Any, pool: Any) -> Any:
-    """The pool, if there is one and threads or processes are meant; else the scheduler."""
-    kind = _SCHEDULERS.get(scheduler.lower()) if isinstance(scheduler, str) else scheduler
-    if pool is None or kind not in (None, "threads", "processes"):
-        return scheduler
-    if isinstance(pool, Executor) or hasattr(pool, "apply_async"):
-        return pool
-    raise TypeError(
-        f"pool must be an executor of concurrent.futures or a pool of multiprocessing, got {pool!r}\n"
-        "hint: num_workers= sets the number of threads or processes"
-    )
-
-
-# What tasks may be asked for where they are computed, as by `annotate` around it, and what Dask's schedulers take and
-# need not be said here.
-_ASKED = ("workers", "allow_other_workers", "resources", "retries", "priority")
-_FOR_DASKS_SAKE = ("chunksize", "fifo_timeout", "rerun_exceptions_locally")
-
-
-def _asking(method: str, options: dict[str, Any]) -> AbstractContextManager[Any]:
-    """Ask of the tasks what the options of `compute` and `persist` ask."""
-    unknown = sorted(options.keys() - {*_ASKED, *_FOR_DASKS_SAKE})
-    if unknown:
-        raise TypeError(f"{method}() got unknown arguments {unknown}")
-    asked = {name: options[name] for name in _ASKED if options.get(name) is not None}
-    return annotate(**asked) if asked else nullcontext()
-
-
-def _usual_scheduler(collections: Iterable[Any]) -> str:
-    """Where collections run unless somebody says: bags alone in processes, all others on threads."""
-    # The types first: there may be a hundred thousand delayed values, of one.
-    kinds = set(map(type, collections))
-    where = {getattr(kind, "__raskal_scheduler__", "threads") for kind in kinds}
-    return "processes" if where == {"processes"} else "threads"
-
-
 def _lower(
     collections: list[Any], distributed: bool = False, known: dict[str, Any] | None = None, brief: bool = False
 ) -> tuple[ProgramBuilder, list[list[int]]]:
@@ -438,6 +310,8 @@ def compute(
     pool : executor or pool, optional
         Of ``concurrent.futures`` or ``multiprocessing``: where tasks run in place of raskal's threads or processes. By
         default the setting ``pool``.
+    initializer : callable, optional
+        With ``scheduler="processes"``: called first in each process, which are processes of this computation's own.
     **kwargs
         What is asked of all tasks of which nothing was asked where they were made: `workers`, `allow_other_workers`,
         `resources`, `retries`, `priority`, as of `annotate`.
@@ -469,8 +343,11 @@ def compute(
     """
     if get is not None:
         raise TypeError("get= is not supported\nhint: use scheduler=")
-    scheduler = _pooled(scheduler, pool)
-    with _asking("compute", kwargs):
+    scheduler = pooled(scheduler, pool)
+    initializer = kwargs.pop("initializer", None)
+    if initializer is not None:
+        scheduler = initialized(scheduler, num_workers, initializer)
+    with asking("compute", kwargs):
         if _are_delayed(args):
             return tuple(_results(list(args), scheduler, num_workers))
         wrapped = _wrapped(args, traverse)
@@ -495,7 +372,7 @@ def _results(collections: list[Any], scheduler: Any, num_workers: int | None) ->
 def _computed(
     collections: list[Any], scheduler: Any, num_workers: int | None, known: dict[str, Any] | None = None
 ) -> list[Any]:
-    client, name = _engine(scheduler, collections)
+    client, name = engine_for(scheduler, collections)
     distributed = getattr(client, "distributed", client is not None)
     brief = client is None and known is None and not Callback.active
     builder, groups = _lower(collections, distributed, known, brief)
@@ -503,7 +380,7 @@ def _computed(
     if client is not None:
         values = client.compute_program(builder, wanted)
     else:
-        threads, command = _place(name, num_workers)
+        threads, command = local_place(name, num_workers)
         values = run_local(builder, wanted, threads, processes=command)
     if _are_delayed(collections):
         return values
@@ -570,8 +447,8 @@ def persist(
     >>> kept.compute()
     3
     """
-    scheduler = _pooled(scheduler, pool)
-    with _asking("persist", kwargs):
+    scheduler = pooled(scheduler, pool)
+    with asking("persist", kwargs):
         return _persisted(args, scheduler, num_workers)
 
 
@@ -581,12 +458,12 @@ def _persisted(args: tuple[Any, ...], scheduler: Any, num_workers: int | None) -
     collections = [argument for argument in args if is_dask_collection(argument)]
     if not collections:
         return args
-    client, name = _engine(scheduler, collections)
+    client, name = engine_for(scheduler, collections)
     builder, groups = _lower(collections, distributed=getattr(client, "distributed", client is not None))
     if client is not None:
         handles = client.persist_program(builder, groups)
     else:
-        threads, command = _place(name, num_workers)
+        threads, command = local_place(name, num_workers)
         wanted = [task for group in groups for task in group]
         handles = run_local(builder, wanted, threads, groups, processes=command)
     kept = iter(
@@ -671,9 +548,9 @@ def get_scheduler(get: Any = None, scheduler: Any = None, collections: Any = Non
         raise TypeError("get= is not supported\nhint: use scheduler=")
     from raskal import graphs
 
-    engine, name = _engine(scheduler, collections or ())
+    engine, name = engine_for(scheduler, collections or ())
     if engine is None:
-        threads, command = _place(name, None)
+        threads, command = local_place(name, None)
 
         def run(builder: ProgramBuilder, tasks: list[int], graph: Any) -> list[Any]:
             return run_local(builder, tasks, threads, graph=graph, processes=command)

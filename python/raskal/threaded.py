@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from raskal import graphs
-from raskal.base import local_threads, run_local
+from raskal._place import local_threads
+from raskal.base import run_local
 from raskal.interop.engines import engine_of
 
 __all__ = ["get"]

@@ -8,6 +8,7 @@ import sys
 import threading
 from collections import namedtuple
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
@@ -252,3 +253,43 @@ def test_what_is_asked_where_it_is_computed_holds_for_all_tasks():
     assert raskal.persist(raskal.delayed(fail_once)(), retries=1)[0].compute() == 2
     with pytest.raises(TypeError, match=r"compute\(\) got unknown arguments \['retry'\]"):
         raskal.delayed(fail_once)().compute(retry=1)
+
+
+def test_iterators_are_looked_into_and_become_lists():
+    one, two = delayed(1), delayed(2)
+    collections, repack = unpack_collections(iter([one, (part for part in [two, "x"])]), 3)
+    assert len(collections) == 2
+    assert repack(["a", "b"]) == (["a", ["b", "x"]], 3)
+    assert repack(["c", "d"]) == (["c", ["d", "x"]], 3)
+
+
+def test_tasks_find_the_context_variables_of_where_they_are_computed():
+    variable = ContextVar("variable", default="unset")
+
+    def use():
+        before = variable.get()
+        variable.set("the task's own")
+        return before
+
+    tasks = [delayed(use)() for _ in range(20)]
+    assert set(raskal.compute(*tasks, num_workers=2)) == {"unset"}
+    token = variable.set("set")
+    try:
+        assert set(raskal.compute(*tasks, num_workers=2)) == {"set"}
+        assert set(raskal.compute(*tasks, scheduler="synchronous")) == {"set", "the task's own"}
+        with np.errstate(divide="raise"), pytest.raises(FloatingPointError):
+            delayed(np.divide)(np.float64(1), np.float64(0)).compute()
+    finally:
+        variable.reset(token)
+    assert set(raskal.compute(*tasks, num_workers=2)) == {"unset"}
+
+
+def prepare():
+    os.environ["RASKAL_TEST_PREPARED"] = "yes"
+
+
+def test_processes_can_be_prepared():
+    prepared = delayed(os.getenv)("RASKAL_TEST_PREPARED")
+    assert prepared.compute(scheduler="processes", num_workers=1, initializer=prepare) == "yes"
+    with pytest.raises(ValueError, match="initializer= is for scheduler='processes'"):
+        prepared.compute(scheduler="threads", initializer=prepare)

@@ -55,9 +55,9 @@ impl Place {
     }
 
     /// Calls `body` as a task of a program.
-    pub(crate) fn during(&self, _py: Python<'_>, program: &Program, body: &mut dyn FnMut()) {
+    pub(crate) fn during(&self, py: Python<'_>, program: &Program, body: &mut dyn FnMut()) {
         self.program.store(identity(&program.graph), SeqCst);
-        body();
+        crate::context::within(py, &program.graph, body);
         self.program.store(0, SeqCst);
         // Either this sees that an exception was sent, or its sender sees that the task is over.
         if self.broken.load(SeqCst) {

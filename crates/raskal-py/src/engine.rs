@@ -256,6 +256,7 @@ fn run(
             Some(command) => process_engine(threads, command)?,
             None => engine(py, threads)?,
         };
+        let _context = crate::context::keep(py, &graph)?;
         let result = py.detach(|| engine.run(program, &mut poll));
         if interrupted.load(Ordering::Relaxed) {
             breaking::break_off(py, Some(&graph));

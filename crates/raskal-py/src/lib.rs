@@ -26,6 +26,7 @@ mod chain;
 mod client;
 mod contact;
 mod content;
+mod context;
 mod delayed;
 mod engine;
 mod error;

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from raskal import base, config
+from raskal import _place, config
 from raskal._raskal import Client as _Client
 from raskal._raskal import Remote
 from raskal.distributed import _serve, events
@@ -198,7 +198,7 @@ class Client(
             # Tasks' own clients would print to the worker's output what tasks of other workers say.
             events.attend(self)
         if self._is_default:
-            self._before = base.set_default_client(self)
+            self._before = _place.set_default_client(self)
 
     # ---- on an event loop
 
@@ -266,7 +266,7 @@ class Client(
         ValueError
             If there is none.
         """
-        client = base.default_client() if allow_global else base._own.get()
+        client = _place.default_client() if allow_global else _place.innermost_client()
         if isinstance(client, Client):
             return client
         raise ValueError("no client found\nhint: make one with raskal.distributed.Client(address)")
@@ -274,7 +274,7 @@ class Client(
     @contextlib.contextmanager
     def as_current(self) -> Iterator[Client]:
         """Have this client run what is computed inside a block, in this thread."""
-        with base.own_client(self):
+        with _place.own_client(self):
             yield self
 
     @property
@@ -341,9 +341,9 @@ class Client(
             with contextlib.suppress(Exception):
                 self._unregister_here(name)
         self._closed = True
-        if self._is_default and base.default_client() is self:
+        if self._is_default and _place.default_client() is self:
             before = self._before
-            base.set_default_client(None if before is None or before.status == "closed" else before)
+            _place.set_default_client(None if before is None or before.status == "closed" else before)
         self._client.close()
         if self._own_cluster is not None:
             self._own_cluster._close()
@@ -435,7 +435,7 @@ def default_client(c: Client | None = None) -> Client:
 
 def ensure_default_client(client: Client) -> None:
     """Make a client the default one."""
-    base.set_default_client(client)
+    _place.set_default_client(client)
 
 
 def client_of(address: str) -> Client:
@@ -469,7 +469,7 @@ def get_client(address: str | None = None, timeout: Any = None, resolve_address:
         If there is no client and no address.
     """
     if address is None:
-        current = base.default_client()
+        current = _place.default_client()
         if isinstance(current, Client) and current.status != "closed":
             return current
         if is_executor():

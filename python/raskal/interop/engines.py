@@ -180,7 +180,7 @@ class ProcessEngine(ExecutorEngine):
         from concurrent.futures import ProcessPoolExecutor
         from multiprocessing import get_context
 
-        from raskal.base import local_threads
+        from raskal._place import local_threads
 
         # Not forked: this process has threads, and what they hold locked would stay so.
         context = get_context("spawn")
