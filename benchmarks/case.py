@@ -21,6 +21,7 @@ MODULES = (
     "benchmarks.bags",
     "benchmarks.spilling",
     "benchmarks.cluster",
+    "benchmarks.cluster_engine",
     "benchmarks.tables",
     "benchmarks.series",
     "benchmarks.h2o",

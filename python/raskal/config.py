@@ -65,6 +65,7 @@ _NOT_SETTINGS = frozenset(
         "LOG",
         "ROOT_CONFIG",
         "SCHEDULER_FILE",
+        "SHARE_MEMORY",
         "TOKEN",
         _INHERITED,
     }

@@ -35,7 +35,8 @@ pub(crate) fn machine() -> &'static str {
     MACHINE.get_or_init(|| {
         let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
         let space = std::fs::read_link("/proc/self/ns/pid").map(|path| path.display().to_string()).unwrap_or_default();
-        match boot.is_empty() || space.is_empty() {
+        let refused = std::env::var_os("RASKAL_SHARE_MEMORY").is_some_and(|asked| asked == "off");
+        match refused || boot.is_empty() || space.is_empty() {
             // Then it is like no other.
             true => format!("{}-{:x}", std::process::id(), rand::random::<u64>()),
             false => format!("{} {space}", boot.trim()),

@@ -121,12 +121,12 @@ impl TaskPayloads {
 }
 
 /// Reads a function's shared bytes.
-pub type Decoder = fn(&Bytes) -> Result<Arc<dyn Function>, Failure>;
+pub type Decoder = dyn Fn(&Bytes) -> Result<Arc<dyn Function>, Failure> + Send + Sync;
 
 /// The decoders that a worker knows, by codec name.
 #[derive(Default, Clone)]
 pub struct FunctionRegistry {
-    decoders: HashMap<&'static str, Decoder>,
+    decoders: HashMap<&'static str, Arc<Decoder>>,
 }
 
 impl FunctionRegistry {
@@ -136,8 +136,12 @@ impl FunctionRegistry {
     }
 
     /// Adds the decoder of one codec.
-    pub fn register(&mut self, codec: &'static str, decoder: Decoder) {
-        self.decoders.insert(codec, decoder);
+    pub fn register(
+        &mut self,
+        codec: &'static str,
+        decoder: impl Fn(&Bytes) -> Result<Arc<dyn Function>, Failure> + Send + Sync + 'static,
+    ) {
+        self.decoders.insert(codec, Arc::new(decoder));
     }
 
     /// Decodes a function.

@@ -14,8 +14,10 @@
 //! ```
 //!
 //! - [`array`]: n-dimensional expressions; [`frame`]: dataframes; [`tasks`]: graphs of closures.
+//! - [`cluster`]: functions that workers of a cluster know by name, and their client.
 //! - [`Engine`]: the threads that run them; [`prelude`]: what most programs import.
 
+pub mod cluster;
 pub mod tasks;
 
 /// N-dimensional array expressions, fused and computed by native kernels.
