@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
+import types
 
 import pytest
 
-from raskal.distributed import Client, Reschedule, WorkerPlugin, connect, get_task_metadata, get_worker, rpc
+from raskal.distributed import Client, Reschedule, WorkerPlugin, connect, get_task_metadata, get_worker, progress, rpc
 
 
 def test_what_tasks_write_to_their_log_can_be_read(client):
@@ -103,3 +104,21 @@ def test_a_plugin_hears_of_tasks_that_begin_and_end(cluster):
             client.unregister_worker_plugin("listening")
     assert heard.count(("ready", "executing")) == 2
     assert ("executing", "memory") in heard and ("executing", "error") in heard
+
+
+def test_progress_in_a_notebook_is_drawn_once_and_again_when_it_is_asked_for(client, monkeypatch):
+    drawn = []
+    displays = types.ModuleType("IPython.display")
+    handle = types.SimpleNamespace(update=lambda content: None)
+    displays.HTML = str  # type: ignore[attr-defined]
+    displays.display = lambda content, **kwargs: (drawn.append(content), handle)[1]  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "IPython.display", displays)
+    futures = client.map(abs, range(20))
+    shown = progress(futures, notebook=True)
+    shown.wait(60)
+    [first] = drawn
+    shown._ipython_display_()  # As the value of its cell: it is there already.
+    assert drawn == [first]
+    shown._ipython_display_()
+    assert "20 of 20 tasks" in drawn[-1] and "done" in drawn[-1]
+    assert repr(shown) == "<FutureProgress: 20 of 20 tasks, done>"

@@ -10,6 +10,7 @@ import pytest
 
 import raskal.array
 from raskal.distributed import (
+    CancelledError,
     Client,
     Future,
     get_client,
@@ -104,6 +105,31 @@ def test_a_future_read_by_another_client_keeps_the_result(cluster, client):
         late = pickle.loads(data)
         with pytest.raises(Exception, match="lost"):
             late.result(timeout=30)
+
+
+def test_a_forced_cancel_is_for_everybody_who_has_the_result(cluster, client):
+    import pickle
+
+    kept, given_up = (client.submit(increment, number, pure=False) for number in (1, 2))
+    tickets = [pickle.dumps(future) for future in (kept, given_up)]
+    with Client(cluster, set_as_default=False) as other:
+        mine, lost = map(pickle.loads, tickets)
+        assert mine.client is lost.client is other
+        assert (mine.result(), lost.result()) == (2, 3)
+        client.cancel(kept)
+        client.cancel(given_up, force=True)
+        with pytest.raises(CancelledError):
+            while True:
+                lost.result(timeout=30)
+        assert mine.result() == 2
+        # And the other way round: who borrowed it takes it from whoever made it.
+        made = client.submit(increment, 3, pure=False)
+        borrowed = pickle.loads(pickle.dumps(made))
+        assert borrowed.client is other and borrowed.result() == 4
+        other.cancel(borrowed, force=True)
+        with pytest.raises(CancelledError):
+            while True:
+                made.result(timeout=30)
 
 
 def test_coroutine_functions_are_tasks(client):

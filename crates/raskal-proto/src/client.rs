@@ -50,6 +50,11 @@ pub enum FromClient {
         /// The results.
         tasks: Vec<TaskId>,
     },
+    /// These results are given up, for everybody who has them.
+    CancelForAll {
+        /// The results.
+        tasks: Vec<TaskId>,
+    },
     /// Nothing of a graph is wanted any more; what runs for it may be given up.
     Cancel {
         /// The graph.
@@ -268,6 +273,11 @@ pub enum ToClient {
         joined: Vec<WorkerInfo>,
         /// Those that went.
         left: Vec<WorkerId>,
+    },
+    /// Another client gave results up for everybody.
+    Cancelled {
+        /// Which.
+        tasks: Vec<TaskId>,
     },
     /// Everything of every client was given up.
     Restarted,

@@ -245,10 +245,11 @@ impl Client {
         Ok(crate::board::Board::new(&self.inner()?))
     }
 
-    /// Gives results up.
-    fn cancel(&self, py: Python<'_>, remotes: Vec<Bound<'_, Remote>>) -> PyResult<()> {
+    /// Gives results up, also for other clients if `for_all`.
+    #[pyo3(signature = (remotes, for_all=false))]
+    fn cancel(&self, py: Python<'_>, remotes: Vec<Bound<'_, Remote>>, for_all: bool) -> PyResult<()> {
         let inner = self.inner()?;
-        inner.cancel(&handles(&remotes)).map_err(|failure| to_exception(py, &failure))
+        inner.cancel(&handles(&remotes), for_all).map_err(|failure| to_exception(py, &failure))
     }
 
     /// Waits until so many workers are there.

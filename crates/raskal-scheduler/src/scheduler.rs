@@ -281,6 +281,19 @@ impl Scheduler {
         }
     }
 
+    /// The tasks of other graphs that stand for a task, and those that stand for them, with their clients.
+    pub fn stand_ins(&self, task: TaskId) -> Vec<(ClientId, TaskId)> {
+        let (mut found, mut look) = (Vec::new(), vec![task]);
+        while let Some(task) = look.pop() {
+            let exports = self.graphs.get(&task.graph).and_then(|state| state.exports.get(&task.index));
+            for &own in exports.into_iter().flatten() {
+                look.push(own);
+                found.extend(self.graphs.get(&own.graph).map(|state| (state.client, own)));
+            }
+        }
+        found
+    }
+
     fn submit(&mut self, id: GraphId, mut state: GraphState, out: &mut Vec<Instruction>) {
         self.adopt_demands(&mut state);
         let mut roots: [VecDeque<u32>; 2] = Default::default();

@@ -24,6 +24,7 @@ impl Core {
                 let tasks: Vec<TaskId> = tasks.into_iter().filter(|task| self.owns(client, task.graph)).collect();
                 self.step(Event::Release { tasks });
             }
+            FromClient::CancelForAll { tasks } => self.cancel_for_all(client, tasks),
             FromClient::Cancel { graph } => {
                 if self.owns(client, graph) {
                     self.step(Event::Cancel { graph });
@@ -51,6 +52,22 @@ impl Core {
             }
             FromClient::Hello { .. } | FromClient::Resume { .. } => self.hang_up(client, "it said hello twice"),
         }
+    }
+
+    /// Gives up results that a client has, whoever made them and whoever else has them.
+    fn cancel_for_all(&mut self, client: ClientId, tasks: Vec<TaskId>) {
+        let mut all = Vec::new();
+        for task in tasks.into_iter().filter(|task| self.owns(client, task.graph)) {
+            let source = self.scheduler.resolve(task);
+            let maker = self.tables.graphs.get(&source.graph).map(|submitted| (submitted.client, source));
+            all.extend(maker.into_iter().chain(self.scheduler.stand_ins(source)));
+        }
+        for &(other, task) in &all {
+            self.tables.tell_client(other, ToClient::Cancelled { tasks: vec![task] });
+        }
+        let tasks: Vec<TaskId> = all.into_iter().map(|(_, task)| task).collect();
+        self.note(&FromClient::Release { tasks: tasks.clone() });
+        self.step(Event::Release { tasks });
     }
 
     fn owns(&self, client: ClientId, graph: GraphId) -> bool {

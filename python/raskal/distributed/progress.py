@@ -111,6 +111,7 @@ class FutureProgress:
         self._graphs = ",".join(str(graph) for graph in sorted({future._remote.id[0] for future in futures}))
         self._thread: threading.Thread | None = None
         self.latest = Progress(0, len(futures))
+        self._drawn = isinstance(display, NotebookDisplay)
 
     def look(self) -> Progress:
         """How far the futures are now."""
@@ -167,8 +168,20 @@ class FutureProgress:
         if self._thread is not None:
             self._thread.join(timeout)
 
+    def _ipython_display_(self) -> None:
+        # As the value of the cell that began it, it is drawn already.
+        if self._drawn:
+            self._drawn = False
+            return
+        display = sys.modules["IPython.display"]
+        display.display(display.HTML(self._repr_html_()))
+
     def _repr_html_(self) -> str:
         return as_html(self.latest)
+
+    def __repr__(self) -> str:
+        latest = self.latest
+        return f"<{type(self).__name__}: {latest.done:,} of {latest.total:,} tasks, {latest.state}>"
 
 
 def _layers(graphs: Iterable[dict[str, Any]]) -> list[LayerProgress]:

@@ -104,7 +104,9 @@ class ResultMethods:
         ----------
         futures : Future, containers of them, or persisted collections
             What is not wanted any more.
-        force, **kwargs
+        force : bool
+            Whether other clients that have these results lose them as well; otherwise theirs live on.
+        **kwargs
             For Dask's sake.
         reason, msg : str, optional
             Why, told by whoever waits for them.
@@ -112,7 +114,7 @@ class ResultMethods:
         found = [futures] if isinstance(futures, Future) else futures_of(futures)
         for future in found:
             future._reason = ": ".join(part for part in (reason, msg) if part) or None
-        self._client.cancel([future._remote for future in found])
+        self._client.cancel([future._remote for future in found], bool(force))
 
     @either
     def retry(self, futures: Any) -> Any:

@@ -125,11 +125,12 @@ impl Client {
         Ok(remote)
     }
 
-    /// Gives up all results of the graphs of these handles; their status becomes cancelled.
+    /// Gives these results up; their status becomes cancelled. Those that other clients have of them live on, unless
+    /// `for_all`.
     ///
     /// # Errors
     /// If the connection has ended.
-    pub fn cancel(&self, handles: &[Arc<Remote>]) -> Result<(), Failure> {
+    pub fn cancel(&self, handles: &[Arc<Remote>], for_all: bool) -> Result<(), Failure> {
         let mut table = self.shared.table.lock();
         table.check_open()?;
         let mut tasks: Vec<TaskId> = handles.iter().map(|handle| handle.task()).collect();
@@ -140,8 +141,7 @@ impl Client {
         table.changes += 1;
         drop(table);
         self.shared.changed.notify_all();
-        self.sender
-            .push([FromClient::Release { tasks }])
-            .map_err(|error| Failure::new(ErrorKind::Io, error.to_string()))
+        let message = if for_all { FromClient::CancelForAll { tasks } } else { FromClient::Release { tasks } };
+        self.sender.push([message]).map_err(|error| Failure::new(ErrorKind::Io, error.to_string()))
     }
 }

@@ -131,6 +131,9 @@ impl Table {
                 self.free_graphs.extend(first..first.saturating_add(count));
                 self.asked_for_graphs = false;
             }
+            ToClient::Cancelled { tasks } => {
+                tasks.into_iter().for_each(|task| self.settle(task, Outcome::Cancelled));
+            }
             ToClient::Restarted => self.cancel_all(),
             ToClient::Answer { request, answer } => {
                 if let Some(slot) = self.answers.get_mut(&request) {
