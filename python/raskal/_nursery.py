@@ -153,11 +153,12 @@ class Nursery:
         finally:
             for fd in given.values():
                 os.close(fd)
-        streams = {
+        streams: dict[str, Any] = {
             name: os.fdopen(fd, "wb" if name == "stdin" else "rb") for name, fd in ours.items() if name != "status"
         }
-        stdin, stderr, stdout = streams["stdin"], streams["stderr"], streams.get("stdout")
-        forked = Forked([main, *arguments], pid, ours["status"], stdin, stdout, stderr)
+        forked = Forked(
+            [main, *arguments], pid, ours["status"], streams["stdin"], streams.get("stdout"), streams["stderr"]
+        )
         self._forked.add(forked)
         return forked
 

@@ -10,10 +10,11 @@ from raskal.distributed.actor import Actor, ActorFuture, BaseActorFuture
 from raskal.distributed.adaptive import Adaptive
 from raskal.distributed.client import Client, default_client, ensure_default_client, get_client
 from raskal.distributed.cluster import LocalCluster
-from raskal.distributed.coordination import Event, Lock, MultiLock, Pub, Queue, Semaphore, Sub, Variable
+from raskal.distributed.coordination import Event, Pub, Queue, Sub, Variable
 from raskal.distributed.events import print, warn
 from raskal.distributed.executor_interface import ClientExecutor
 from raskal.distributed.future import Future
+from raskal.distributed.leases import Lock, MultiLock, Semaphore
 from raskal.distributed.observing import get_task_stream, performance_report
 from raskal.distributed.plugin import (
     CondaInstall,
