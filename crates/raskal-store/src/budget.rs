@@ -15,8 +15,11 @@ pub const DEFAULT_FRACTION: f64 = 0.7;
 /// Once the limit is passed, values are written until only this part of it is taken: in few, larger steps.
 const RELIEF: f64 = 0.9;
 
-/// After so many bytes left, the allocator is asked to give memory back to the system.
+/// After so many bytes left (and after less than that part of a small limit), the allocator is asked to give memory back to
+/// the system.
 const TRIM_BYTES: u64 = 256 << 20;
+const TRIM_PART: u64 = 32;
+const TRIM_BYTES_MIN: u64 = 4 << 20;
 
 /// A limit, what is taken of it, and where to put what does not fit.
 pub struct Budget {
@@ -101,7 +104,7 @@ impl Budget {
     /// budget is for what the process takes.
     pub fn trim(&self) {
         let untrimmed = self.untrimmed.load(Ordering::Relaxed);
-        let much = untrimmed >= TRIM_BYTES;
+        let much = untrimmed >= (self.limit_bytes() / TRIM_PART).clamp(TRIM_BYTES_MIN, TRIM_BYTES);
         if much && self.untrimmed.compare_exchange(untrimmed, 0, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
             #[cfg(all(target_os = "linux", target_env = "gnu"))]
             #[expect(unsafe_code)]
@@ -122,17 +125,17 @@ impl Budget {
         self.used.fetch_sub(size_bytes, Ordering::Relaxed);
     }
 
-    /// How many bytes should leave memory: none until the limit is passed, then enough for some to come.
+    /// How many bytes should leave memory, so that `reserved` bytes more have room in the limit: none while they have, else
+    /// enough for some to come.
     ///
     /// ```
     /// let budget = raskal_store::Budget::new(1000, &std::env::temp_dir());
-    /// budget.add(1000);
-    /// assert_eq!(budget.excess(), 0);
-    /// budget.add(1);
-    /// assert_eq!(budget.excess(), 101);
+    /// budget.add(800);
+    /// assert_eq!((budget.excess(0), budget.excess(200)), (0, 0));
+    /// assert_eq!(budget.excess(201), 101);
     /// ```
-    pub fn excess(&self) -> u64 {
-        let (used, limit) = (self.used_bytes(), self.limit_bytes());
+    pub fn excess(&self, reserved: u64) -> u64 {
+        let (used, limit) = (self.used_bytes() + reserved, self.limit_bytes());
         if used <= limit { 0 } else { used - (limit as f64 * RELIEF) as u64 }
     }
 

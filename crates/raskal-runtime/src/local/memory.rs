@@ -17,6 +17,8 @@ const SPILLED_BYTES: u64 = 4096;
 /// Together with what is too much goes this part of the limit: ranking all values for each that leaves would take time
 /// that grows as the square of their number.
 const MORE: u64 = 16;
+/// At most this part of the limit is left to what running tasks are about to give.
+const RESERVED: u64 = 4;
 
 type Map<V> = HashMap<TaskId, V, foldhash::fast::FixedState>;
 
@@ -44,17 +46,28 @@ pub(super) struct Memory {
     counted: Map<Counted>,
     files: Map<Arc<SpillFile>>,
     leaving_bytes: u64,
+    /// How many tasks run at a time.
+    slots: u64,
+    /// Size of the largest value since nothing was held.
+    largest_bytes: u64,
 }
 
 impl Memory {
-    pub(super) fn new(budget: Arc<Budget>) -> Memory {
-        Memory { budget, counted: Map::default(), files: Map::default(), leaving_bytes: 0 }
+    pub(super) fn new(budget: Arc<Budget>, slots: u32) -> Memory {
+        let (counted, files) = (Map::default(), Map::default());
+        Memory { budget, counted, files, leaving_bytes: 0, slots: u64::from(slots), largest_bytes: 0 }
+    }
+
+    /// What is left to running tasks: each is taken to give as much as the largest value that was seen.
+    fn reserved_bytes(&self) -> u64 {
+        (self.slots * self.largest_bytes).min(self.budget.limit_bytes() / RESERVED)
     }
 
     /// A value is in memory.
     pub(super) fn hold(&mut self, task: TaskId, size_bytes: u64) {
         if size_bytes >= COUNTED_BYTES {
             self.budget.add(size_bytes);
+            self.largest_bytes = self.largest_bytes.max(size_bytes);
             let counted = Counted { size_bytes, leaving: false, stays: size_bytes < SPILLED_BYTES };
             if let Some(old) = self.counted.insert(task, counted) {
                 self.uncount(&old);
@@ -82,6 +95,9 @@ impl Memory {
         let gone: Vec<TaskId> = self.counted.keys().filter(|task| task.graph == graph).copied().collect();
         let mut files: Vec<_> = gone.into_iter().filter_map(|task| self.forget(task)).collect();
         files.extend(self.files.extract_if(|task, _| task.graph == graph).map(|(_, file)| file));
+        if self.counted.is_empty() {
+            self.largest_bytes = 0;
+        }
         files
     }
 
@@ -92,7 +108,7 @@ impl Memory {
 
     /// Whether more is held than may be.
     pub(super) fn is_short(&self) -> bool {
-        self.budget.used_bytes() > self.budget.limit_bytes()
+        self.budget.excess(self.reserved_bytes()) > 0
     }
 
     /// The values to write now: those that are used last, as far as the budget asks for it.
@@ -101,7 +117,7 @@ impl Memory {
         scheduler: &Scheduler,
         value: impl Fn(TaskId) -> Option<&'a Value>,
     ) -> Vec<Leaving> {
-        let excess = self.budget.excess().saturating_sub(self.leaving_bytes);
+        let excess = self.budget.excess(self.reserved_bytes()).saturating_sub(self.leaving_bytes);
         if excess == 0 {
             return Vec::new();
         }

@@ -83,6 +83,10 @@ impl State {
         let mut scheduler = Scheduler::new();
         // Whatever a task asks of its worker, there is only this process.
         let traits = Traits { anything: true, ..Traits::default() };
+        let at_a_time = match slots {
+            Slots::Shared(count) => count,
+            Slots::Separate { python, native } => python.max(native),
+        };
         scheduler.step(Event::WorkerJoined { worker: HERE, slots, traits }, &mut Vec::new());
         State {
             scheduler,
@@ -96,7 +100,7 @@ impl State {
             ended: Vec::new(),
             files: Vec::new(),
             inputs: Vec::new(),
-            memory: Memory::new(budget),
+            memory: Memory::new(budget, at_a_time),
             strained: false,
         }
     }
