@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import numpy as np
 import pytest
 
@@ -50,6 +52,11 @@ def test_variables_are_cut_into_blocks(lazy):
         lambda v: v.stack(z=("x", "y")), lambda v: v.rolling(y=3).mean(), lambda v: v.cumsum("y"),
         lambda v: v.fillna(0).clip(2, 9), lambda v: xr.concat([v, v], "x"), lambda v: v.pad(x=1), lambda v: v.diff("y"),
         lambda v: v.quantile(0.5, "x") if v.chunks is None else v.chunk({"x": -1}).quantile(0.5, "x"),
+        lambda v: v.isel(x=[1, 0], y=[0, 2, 1]), lambda v: v.isel(x=[1, 0], y=[0, 2]), lambda v: v[[0, 3], [5, 1, 1]],
+        lambda v: v.isel(x=xr.DataArray([0, 3], dims="p"), y=xr.DataArray([5, 1], dims="p")),
+        lambda v: v.assign_coords(x=range(4)).reindex(x=[0, 3, 9], y=[0, 20]), lambda v: xr.where(v > 5, v, 0),
+        lambda v: v.weighted(xr.DataArray(np.arange(4.0), dims="x")).mean(), lambda v: xr.corr(v, v**2, dim="x"),
+        lambda v: pickle.loads(pickle.dumps(v)), lambda v: v.copy(deep=True), lambda v: v.persist(),
         lambda v: v.dot(v, dim="y"), lambda v: v.shift(x=1), lambda v: v.argmax("y"), lambda v: v.coarsen(y=2).max(),
     ],
 )  # fmt: skip

@@ -6,6 +6,7 @@ looked up point by point (`raskal.array.points`); masks give unknown lengths (`r
 
 from __future__ import annotations
 
+import sys
 from numbers import Integral
 from typing import Any
 
@@ -189,12 +190,26 @@ def concrete_item(x: Array, entries: list[Any]) -> Array:
         return result if own == front else _moved(result, own, front)
     from raskal.array.points import points
 
+    if _asked_by_xarray():
+        raise NotImplementedError("several lists are indices of points here, xarray means rows and columns")
     shape = np.broadcast_shapes(*(array.shape for array in advanced.values()))
     flat = {axis: np.broadcast_to(array, shape).ravel() for axis, array in advanced.items()}
     result = points(result, flat)
     if front:
         result = _moved(result, 0, front)
     return result.reshape((*result.shape[:front], *shape, *result.shape[front + 1 :])) if len(shape) != 1 else result
+
+
+def _asked_by_xarray() -> bool:
+    """Whether xarray's own indexing is what calls.
+
+    Where Dask is installed it takes arrays with Dask's protocol for Dask's: it tries an outer index (rows and columns)
+    on the array as it is, and takes it apart where that is not implemented.
+    """
+    frame = sys._getframe(2)
+    while frame is not None and str(frame.f_globals.get("__name__")).startswith("raskal.array"):
+        frame = frame.f_back  # type: ignore[assignment]
+    return frame is not None and frame.f_globals.get("__name__") == "xarray.core.indexing"
 
 
 def _moved(x: Array, source: int, destination: int) -> Array:

@@ -277,7 +277,7 @@ def cholesky(a: Any, lower: bool = False) -> Array:
     return _cholesky(a)[0 if lower else 1]
 
 
-def lstsq(a: Any, b: Any) -> tuple[Array, Array, Array, Array]:
+def lstsq(a: Any, b: Any, rcond: Any = None) -> tuple[Array, Array, Array, Array]:
     """The solution of an overdetermined system with the smallest squared error.
 
     Parameters
@@ -285,6 +285,8 @@ def lstsq(a: Any, b: Any) -> tuple[Array, Array, Array, Array]:
     a : array_like, shape (m, n)
         Cut by rows alone.
     b : array_like, shape (m,) or (m, k)
+    rcond : float, optional
+        Accepted for NumPy's sake: no singular value is cut off, the columns of ``a`` must be independent.
 
     Returns
     -------

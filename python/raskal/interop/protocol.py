@@ -6,7 +6,7 @@ Dask worker that runs them needs raskal installed, and calls the same kernels.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import SimpleNamespace
 from typing import Any
 
@@ -20,9 +20,8 @@ __all__ = ["DaskProtocol"]
 class DaskProtocol:
     """The methods that Dask asks of a collection. Dask is imported only by those that need it, when Dask calls them."""
 
-    def __dask_graph__(self) -> dict[str, Any]:
-        tasks, keys, _ = _exported(self)
-        return {keys[task.number]: (task.call, *(keys[number] for number in task.inputs)) for task in tasks}
+    def __dask_graph__(self) -> Mapping[str, Any]:
+        return ExportedGraph(self)
 
     def __dask_keys__(self) -> list[Any]:
         _, keys, wanted = _exported(self)
@@ -54,6 +53,40 @@ class DaskProtocol:
         import dask.threaded
 
         return dask.threaded.get
+
+
+class ExportedGraph(Mapping[str, Any]):
+    """The tasks of a collection by their keys, made when somebody looks at them.
+
+    Dask, and xarray many times in each of its functions, only ask whether there is a graph.
+    """
+
+    def __init__(self, collection: Any) -> None:
+        self._collection = collection
+        self._made: dict[str, Any] | None = None
+
+    @property
+    def _tasks(self) -> dict[str, Any]:
+        if self._made is None:
+            tasks, keys, _ = _exported(self._collection)
+            self._made = {keys[task.number]: (task.call, *(keys[number] for number in task.inputs)) for task in tasks}
+        return self._made
+
+    def __getitem__(self, key: str) -> Any:
+        return self._tasks[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._tasks)
+
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+    def copy(self) -> dict[str, Any]:
+        """The tasks as a dictionary of one's own."""
+        return dict(self._tasks)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return dict, (self._tasks,)
 
 
 def _exported(collection: Any) -> tuple[list[ExportedTask], dict[int, Any], list[int]]:
