@@ -91,8 +91,6 @@ def test_names_that_only_dask_has_say_what_to_use_instead():
     with pytest.raises(AttributeError, match="pad"):
         da.overlap.periodic  # noqa: B018
     assert not hasattr(da, "nothing_like_it")
-    with pytest.raises(NotImplementedError, match=r"from_array\(tiledb.open"):
-        da.from_tiledb("folder")
 
 
 PICKLED = {

@@ -111,6 +111,22 @@ def test_zarr(x, tmp_path):
         x.to_zarr(str(tmp_path / "d.zarr"), region=(slice(2, 6), slice(None)))
 
 
+def test_tiledb(x, tmp_path):
+    tiledb = pytest.importorskip("tiledb")
+    path = str(tmp_path / "a")
+    assert x.to_tiledb(path) is None
+    back = da.from_tiledb(path)
+    same(back, A)
+    assert back.chunks == x.chunks
+    same(da.from_tiledb(path, chunks=3).sum(axis=0), A.sum(axis=0))
+    with tiledb.open(path, "w") as opened:
+        (x + 1).to_tiledb(opened)
+    same(da.from_tiledb(path), A + 1)
+    assert da.from_tiledb(path).name != back.name
+    with pytest.raises(ValueError, match="hint: rechunk to"):
+        x.rechunk(((1, 3), 6)).to_tiledb(str(tmp_path / "b"))
+
+
 def test_images(tmp_path):
     for number in range(3):
         np.save(tmp_path / f"{number}.npy", A + number)

@@ -129,14 +129,13 @@ from raskal.array.standard import __all__ as _standard
 from raskal.array.standard import __array_namespace_info__ as __array_namespace_info__
 from raskal.array.storage import (
     from_npy_stack,
-    from_tiledb,
     from_zarr,
     store,
     to_hdf5,
     to_npy_stack,
-    to_tiledb,
     to_zarr,
 )
+from raskal.array.tiledb_storage import from_tiledb, to_tiledb
 from raskal.array.ufunc import *  # noqa: F403
 from raskal.array.ufunc import __all__ as _ufuncs
 from raskal.array.windows import push, sliding_window_view

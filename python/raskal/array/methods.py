@@ -22,7 +22,8 @@ METHODS = {
     "reductions": "sum prod mean var std min max any all moment",
     "selection": "nonzero",
     "shape": "squeeze swapaxes ravel flatten",
-    "storage": "store to_zarr to_hdf5 to_npy_stack to_tiledb",
+    "storage": "store to_zarr to_hdf5 to_npy_stack",
+    "tiledb_storage": "to_tiledb",
     "elementwise": "clip round",
 }
 for _module, _names in METHODS.items():

@@ -361,32 +361,6 @@ def to_zarr(
     return store(arr, target, lock=False, regions=region, compute=compute, return_stored=return_stored)
 
 
-def from_tiledb(uri: Any, *args: Any, **kwargs: Any) -> Array:
-    """TileDB is not supported by name: an opened array of it is a source like any other.
-
-    Raises
-    ------
-    NotImplementedError
-        Always; the message says what to write instead.
-    """
-    raise NotImplementedError(
-        f"from_tiledb({uri!r}) is not supported\nhint: from_array(tiledb.open(uri), chunks=...) reads a dense array"
-    )
-
-
-def to_tiledb(darray: Any, uri: Any, *args: Any, **kwargs: Any) -> None:
-    """TileDB is not supported by name: an opened array of it is a target like any other.
-
-    Raises
-    ------
-    NotImplementedError
-        Always; the message says what to write instead.
-    """
-    raise NotImplementedError(
-        f"to_tiledb to {uri!r} is not supported\nhint: store(x, tiledb.open(uri, 'w')) writes to a dense array"
-    )
-
-
 def _aligned(arr: Array, chunks: Sequence[int], shape: Sequence[int], region: Any) -> Array:
     """The array in blocks whose boundaries are boundaries of the store's chunks."""
     entries = [slice(None)] * len(shape) if region is None else list(region) if isinstance(region, tuple) else [region]
