@@ -84,3 +84,32 @@ def test_a_users_exception_names_the_task_on_the_cluster(client: Client, df: Any
 
     with pytest.raises(ZeroDivisionError, match="on purpose"):
         df.map_partitions(fail, meta=df._meta).compute()
+
+
+def test_rows_are_numbered_once_whatever_they_are_read_from(client: Client, df: Any, tmp_path: Path) -> None:
+    """Places of rows make an order again after exchanges: rows of one place would be lost, of two places doubled."""
+    frame = table().drop(columns="c").reset_index(drop=True)
+    df.drop(columns="c").to_parquet(tmp_path / "parquet", write_index=False)
+    names = df.drop(columns="c").to_csv(tmp_path / "*.csv", index=False)
+    leaves = {
+        "Parquet files": dd.read_parquet(tmp_path / "parquet"),
+        "parts of Parquet files": dd.read_parquet(tmp_path / "parquet", split_row_groups=True),
+        "CSV files": dd.read_csv(names, parse_dates=["when"]),
+        "memory": dd.from_pandas(frame, npartitions=4),
+        "values of tasks": dd.from_pandas(frame, npartitions=4).persist(),
+        "functions": dd.from_pandas(frame, npartitions=4).map_partitions(lambda part: part),
+    }
+    for leaf, lazy in leaves.items():
+        checked = {
+            "drop_duplicates": (lazy.drop_duplicates("n").y, frame.drop_duplicates("n").y),
+            "last": (lazy.drop_duplicates("k", keep="last").y, frame.drop_duplicates("k", keep="last").y),
+            "sort_values": (lazy.sort_values("n").y, frame.sort_values("n", kind="stable").y),
+            "first": (lazy.groupby("n").y.first(), frame.groupby("n").y.first()),
+            "unsorted": (lazy.groupby("n", sort=False).y.sum(), frame.groupby("n", sort=False).y.sum()),
+            "left merge": (lazy.merge(lazy[["n", "x"]], on="n").y, frame.merge(frame[["n", "x"]], on="n").y),
+        }
+        for step, (found, expected) in checked.items():
+            try:
+                same(found.compute(), expected, index=step in ("first", "unsorted"))
+            except AssertionError as error:
+                raise AssertionError(f"{step} of {leaf}: {error}") from error

@@ -6,11 +6,17 @@ get. Index levels are columns called ``__index_0__`` and so on, in front of the 
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+
+from raskal.system import CPU_COUNT
+
+# From so many rows on, a column takes longer to convert than a thread to start.
+LARGE_ROWS = 200_000
 
 
 def index_name(level: int) -> str:
@@ -93,10 +99,18 @@ def to_pandas(tables: list[pa.Table], meta: Any, levels: int) -> Any:
         return index
     if isinstance(meta, pd.Series):
         return pd.Series(column_to_pandas(table.column(levels), meta.dtype), index=index, name=meta.name, copy=False)
-    columns = {place: column_to_pandas(table.column(levels + place), dtype) for place, dtype in enumerate(meta.dtypes)}
-    frame = pd.DataFrame(columns, index=index, copy=False)
+    frame = pd.DataFrame(dict(enumerate(_columns(table, meta, levels))), index=index, copy=False)
     frame.columns = meta.columns
     return frame
+
+
+def _columns(table: pa.Table, meta: pd.DataFrame, levels: int) -> list[Any]:
+    """The columns behind the index; those of a large table side by side, since Arrow converts without the GIL."""
+    columns, dtypes = table.columns[levels:], list(meta.dtypes)
+    if len(columns) < 2 or table.num_rows < LARGE_ROWS or CPU_COUNT < 2:
+        return [column_to_pandas(column, dtype) for column, dtype in zip(columns, dtypes, strict=True)]
+    with ThreadPoolExecutor(min(len(columns), CPU_COUNT)) as threads:
+        return list(threads.map(column_to_pandas, columns, dtypes))
 
 
 def _array(values: Any, name: Any, dtype: pa.DataType | None) -> Any:

@@ -161,8 +161,8 @@ class Gather:
 class Calls(Node):
     """One function on partitions of others.
 
-    `rows` says for each input which of its partitions each task gets: None for its own, or a list per task. `eager` tasks
-    run as soon as their inputs are there: what they give is smaller than what they free.
+    `rows` says for each input which of its partitions each task gets: None for its own, or a list per task. `eager`
+    tasks run as soon as their inputs are there: what they give is smaller than what they free.
     """
 
     def __init__(

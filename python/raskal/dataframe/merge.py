@@ -1,8 +1,8 @@
 """Joins of rows by columns or indexes.
 
-Start at `merge`. Joins of plans of the engine by columns or labels are its own (`_native`). Elsewhere pandas joins pairs
-of partitions: a side of one partition goes to all of the other's; indexes with known divisions are cut alike; else both
-sides are dealt out by the hash of their keys.
+Start at `merge`. Joins of plans of the engine by columns or labels are its own (`_native`). Elsewhere pandas joins
+pairs of partitions: a side of one partition goes to all of the other's; indexes with known divisions are cut alike;
+else both sides are dealt out by the hash of their keys.
 """
 
 from __future__ import annotations
@@ -225,7 +225,7 @@ def _sorted(left: Any, right: Any, by: tuple[_Keys, _Keys], how: str, options: d
     keys = by[1].labels if how == "right" else by[0].labels
     if any(one.index or one.temporary for one in by) or (how == "outer" and not same):
         raise NotImplementedError(
-            "merge(sort=True) works by columns of both sides\nhint: merge without it, and call sort_values() on the result"
+            "merge(sort=True) works by columns of both sides\nhint: merge without it, then call sort_values()"
         )
     joined = merge(left, right, how, left_on=by[0].labels, right_on=by[1].labels, **options)
     for label in keys:

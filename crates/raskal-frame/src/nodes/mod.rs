@@ -3,6 +3,7 @@
 //! - [`map`]: a function of the host language on every partition ([`map::Mapper`]).
 //! - [`select`]: only some partitions, in a given order.
 //! - [`number`]: the place of each row, as a column; [`gather`]: partitions one after the other.
+//! - [`collected`]: sides of joins that are collected when a plan is cut into stages.
 //! - [`own`]: batches that hold no more than their rows.
 //!
 //! [`FramePlanner`] turns the logical nodes into those that run.
@@ -71,6 +72,7 @@ macro_rules! one_partition_if_single {
     };
 }
 
+pub mod collected;
 pub mod gather;
 pub mod map;
 pub mod number;

@@ -4,6 +4,7 @@
 //! which branches of a union need a stage of their own); the nodes with which it would write and read files are taken
 //! off again. Nothing of Ballista is left in a [`Stage`] but its readers' places, which [`Stage::link`] fills.
 
+use crate::nodes::collected;
 use crate::stage::fetch::{Fetch, Kind};
 use ballista_core::JobId;
 use ballista_core::execution_plans::{ShuffleWriter, UnresolvedShuffleExec};
@@ -48,7 +49,7 @@ fn stage(writer: &dyn ShuffleWriter) -> Result<Stage> {
     let [plan] = writer.children()[..] else {
         return Err(DataFusionError::Internal(format!("stage {} does not have one plan", writer.stage_id())));
     };
-    let plan = plan.clone().transform_up(|node| Ok(bare_empty(node)))?.data;
+    let plan = collected::unmark(plan.clone())?.transform_up(|node| Ok(bare_empty(node)))?.data;
     Ok(Stage { id: writer.stage_id(), plan, exchange: writer.shuffle_output_partitioning().cloned() })
 }
 

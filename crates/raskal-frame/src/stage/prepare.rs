@@ -4,6 +4,7 @@
 //! not be lost or done twice when its partitions become tasks.
 
 use crate::memory::MemorySource;
+use crate::nodes::collected;
 use crate::nodes::map::MapExec;
 use crate::source::{Source, SourceExec};
 use crate::stage::fetch::{Fetch, Kind};
@@ -67,7 +68,7 @@ pub fn prepare(
         let node = join::whole_probe_side(node)?;
         let single = join::gives_one_partition(&node);
         let node = join::spilling(node, join::Build::Bytes(options.hash_join_bytes_max), true)?;
-        Ok(Transformed::yes(if single { join::in_one_partition(node) } else { node }))
+        Ok(Transformed::yes(if single { join::in_one_partition(node) } else { collected::mark(node)? }))
     })?;
     Ok(prepared.data)
 }
