@@ -1,4 +1,4 @@
-"""What a cluster's own parts can do: native tasks through the scheduler, large graphs taken in, transfers by themselves.
+"""What a cluster's own parts can do: native tasks through the scheduler, large graphs taken in, transfers alone.
 
 Start at `CASES`. Beside `cluster`, where user code is part of the work; the same clusters.
 """
