@@ -10,6 +10,7 @@ import types
 import pytest
 
 from raskal.distributed import Client, Reschedule, WorkerPlugin, connect, get_task_metadata, get_worker, progress, rpc
+from raskal.distributed.observing import view
 
 
 def test_what_tasks_write_to_their_log_can_be_read(client):
@@ -104,6 +105,17 @@ def test_a_plugin_hears_of_tasks_that_begin_and_end(cluster):
             client.unregister_worker_plugin("listening")
     assert heard.count(("ready", "executing")) == 2
     assert ("executing", "memory") in heard and ("executing", "error") in heard
+
+
+def test_futures_that_are_arguments_are_no_work_of_their_own(client):
+    parts = client.map(abs, range(-5, 0))
+    sums = client.map(lambda *numbers: sum(numbers), parts, parts)
+    assert client.gather(sums) == [10, 8, 6, 4, 2]
+    graphs = {future._remote.id[0] for future in sums}
+    layers = [
+        layer for graph in view(client, "progress")["graphs"] if graph["id"] in graphs for layer in graph["layers"]
+    ]
+    assert layers and not any(layer["prefix"].startswith("future") for layer in layers)
 
 
 def test_progress_in_a_notebook_is_drawn_once_and_again_when_it_is_asked_for(client, monkeypatch):

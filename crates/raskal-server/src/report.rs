@@ -318,8 +318,10 @@ impl Core {
     fn graph(&self, id: GraphId) -> Option<dashboard::Graph> {
         let submitted = self.tables.graphs.get(&id)?;
         let client = self.tables.clients.get(&submitted.client).map(|client| client.name.clone()).unwrap_or_default();
-        let layers = submitted.graph.layers().iter().zip(&*submitted.names).zip(self.counts(id));
-        let layers = layers.map(|((layer, names), counts)| dashboard::Layer {
+        let layers = submitted.graph.layers().iter().zip(&submitted.functions).zip(&*submitted.names);
+        // Results of other graphs are nothing to be done here, and there may be thousands of them.
+        let own = layers.zip(self.counts(id)).filter(|(((_, function), _), _)| !function.codec.is_empty());
+        let layers = own.map(|(((layer, _), names), counts)| dashboard::Layer {
             prefix: layer.prefix.clone(),
             names: names.names.iter().take(NAMES_MAX).cloned().collect(),
             counts,
