@@ -21,7 +21,7 @@ impl Scheduler {
     pub(crate) fn weigh(&mut self, id: WorkerId, lane: usize) {
         let Some(worker) = self.workers.get(&id) else { return };
         let own = &worker.lanes[lane];
-        let (idle, loaded) = (own.slots > 0 && own.assigned == 0, own.assigned > own.slots);
+        let (idle, loaded) = (worker.is_idle(lane), own.assigned > own.slots);
         if idle != own.noted_idle {
             match idle {
                 true => self.idle[lane].insert(id),
@@ -44,14 +44,9 @@ impl Scheduler {
         if self.idle[lane].is_empty() || self.loaded[lane].is_empty() {
             return;
         }
-        let idle: Vec<WorkerId> = self.idle[lane].iter().copied().collect();
-        for thief in idle {
-            let free = |id: &WorkerId| {
-                self.workers
-                    .get(id)
-                    .is_some_and(|worker| worker.lanes[lane].incoming == 0 && worker.has_room(lane) && !worker.strained)
-            };
-            if free(&thief) && !self.ask_back(thief, lane, out) {
+        // Whoever is promised something is idle no longer.
+        while let Some(&thief) = self.idle[lane].first() {
+            if !self.ask_back(thief, lane, out) {
                 return;
             }
         }
@@ -96,6 +91,7 @@ impl Scheduler {
                 *(if is_thief { &mut own.incoming } else { &mut own.outgoing }) += count;
             }
         }
+        self.weigh(thief, lane);
         count > 0
     }
 
@@ -110,6 +106,7 @@ impl Scheduler {
         }
         let worker = self.workers.get_mut(&thief)?;
         worker.lanes[lane].incoming = worker.lanes[lane].incoming.saturating_sub(1);
+        self.weigh(thief, lane);
         Some(thief)
     }
 
@@ -119,10 +116,11 @@ impl Scheduler {
             return;
         }
         let lane = self.workers[&worker].lane(self.class(task));
-        if let Some(thief) = self.retracting.get_mut(&task).map(|thief| std::mem::replace(thief, ANYWHERE))
-            && let Some(thief) = self.workers.get_mut(&thief)
+        if let Some(id) = self.retracting.get_mut(&task).map(|thief| std::mem::replace(thief, ANYWHERE))
+            && let Some(thief) = self.workers.get_mut(&id)
         {
             thief.lanes[lane].incoming = thief.lanes[lane].incoming.saturating_sub(1);
+            self.weigh(id, lane);
         }
     }
 
@@ -144,6 +142,7 @@ impl Scheduler {
         if let Some(worker) = self.workers.get_mut(&thief) {
             let lane = worker.lane(class);
             worker.lanes[lane].ready.insert(rank);
+            self.queued[lane].insert(thief);
         }
     }
 
@@ -156,5 +155,6 @@ impl Scheduler {
                 hungry.insert(id);
             }
         }
+        (0..2).for_each(|lane| self.weigh(id, lane));
     }
 }

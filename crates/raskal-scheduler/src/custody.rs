@@ -117,6 +117,7 @@ impl Scheduler {
             if let Some(worker) = self.workers.get_mut(&id) {
                 worker.retiring = true;
             }
+            (0..2).for_each(|lane| self.weigh(id, lane));
             self.hungry.iter_mut().for_each(|hungry| _ = hungry.remove(&id));
             self.withdraw_offer(id);
             self.retiring.insert(id);

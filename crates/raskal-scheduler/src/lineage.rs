@@ -24,7 +24,9 @@ impl Scheduler {
         self.hungry.iter_mut().for_each(|hungry| _ = hungry.remove(&id));
         self.withdraw_offer(id);
         self.strays.retain(|stray| stray.0 != id);
-        (0..2).for_each(|lane| _ = (self.idle[lane].remove(&id), self.loaded[lane].remove(&id)));
+        (0..2).for_each(|lane| {
+            _ = (self.idle[lane].remove(&id), self.loaded[lane].remove(&id), self.queued[lane].remove(&id))
+        });
         for &task in &worker.assigned {
             let lane = worker.lane(self.class(task));
             self.asked_back(id, lane, task);

@@ -15,6 +15,8 @@ const BYTES_PER_US: f32 = 1_000.0;
 const UNKNOWN_US: f32 = 500.0;
 /// At most so many roots in one lease.
 const LEASE_MAX: usize = 256;
+/// Workers whose queues are compared for one that has none.
+const COMPARED_MAX: usize = 16;
 /// Holders of inputs that are considered for a task.
 const CANDIDATES_MAX: usize = 4;
 
@@ -44,10 +46,11 @@ impl Scheduler {
             self.ready[class as usize] += 1;
         }
         own.state = State::Ready(chosen.unwrap_or(ANYWHERE));
-        match chosen.and_then(|worker| self.workers.get_mut(&worker)) {
-            Some(worker) => {
+        match chosen.and_then(|id| Some((id, self.workers.get_mut(&id)?))) {
+            Some((id, worker)) => {
                 let lane = worker.lane(class);
                 worker.lanes[lane].ready.insert(rank);
+                self.queued[lane].insert(id);
             }
             None => {
                 self.homeless[class as usize].insert(rank);
@@ -80,18 +83,7 @@ impl Scheduler {
             return self.workers.iter().next().filter(|(_, worker)| worker.serves(class)).map(|(&id, _)| id);
         }
         // Bytes that each holder has, largest first.
-        let mut held: Vec<(WorkerId, u64)> = Vec::new();
-        let mut total = 0;
-        for input in self.inputs(task) {
-            let size_bytes = self.size_bytes(input.task);
-            total += size_bytes;
-            for holder in input.holders {
-                match held.iter_mut().find(|(worker, _)| *worker == holder) {
-                    Some((_, bytes)) => *bytes += size_bytes,
-                    None => held.push((holder, size_bytes)),
-                }
-            }
-        }
+        let (mut held, total) = self.held_inputs(task);
         held.sort_by_key(|&(worker, bytes)| (std::cmp::Reverse(bytes), worker));
         held.truncate(CANDIDATES_MAX);
         let idle = CLASSES.iter().enumerate().find_map(|(lane, _)| {
@@ -122,6 +114,35 @@ impl Scheduler {
             .map(|(worker, _)| worker)
     }
 
+    /// How many bytes of a task's inputs each worker holds, and how many there are.
+    fn held_inputs(&self, task: TaskId) -> (Vec<(WorkerId, u64)>, u64) {
+        let Some(state) = self.graphs.get(&task.graph) else { return Default::default() };
+        let mut inputs = Vec::new();
+        state.layers.predecessors(task.index, &mut inputs);
+        let (mut held, mut total) = (Vec::with_capacity(inputs.len()), 0);
+        for index in inputs {
+            let input = self.resolve(TaskId { graph: task.graph, index });
+            let Some(state) = self.graphs.get(&input.graph) else { continue };
+            let Some(own) = state.tasks.get(input.index as usize) else { continue };
+            let size_bytes = u64::from(own.size_units) * 256;
+            total += size_bytes;
+            if let State::Memory(holder) = own.state {
+                held.push((holder, size_bytes));
+                let copies = state.copies.get(&input.index).into_iter().flatten();
+                held.extend(copies.map(|&copy| (copy, size_bytes)));
+            }
+        }
+        held.sort_unstable();
+        held.dedup_by(|next, kept| {
+            let same = next.0 == kept.0;
+            if same {
+                kept.1 += next.1;
+            }
+            same
+        });
+        (held, total)
+    }
+
     pub(crate) fn size_bytes(&self, task: TaskId) -> u64 {
         let known = self.graphs.get(&task.graph).and_then(|state| state.tasks.get(task.index as usize));
         known.map_or(0, |task| u64::from(task.size_units) * 256)
@@ -131,7 +152,7 @@ impl Scheduler {
     pub(crate) fn dispatch(&mut self, out: &mut Vec<Instruction>) {
         for lane in 0..CLASSES.len() {
             self.feed_choosy(lane, out);
-            self.feed_in_turn(lane, Scheduler::next_rank, out);
+            self.feed_own(lane, out);
             self.feed_choosy(lane, out);
             self.feed_in_turn(lane, Scheduler::take_from_another, out);
             self.balance(lane, out);
@@ -146,22 +167,57 @@ impl Scheduler {
     /// Gives each worker with room in a lane one task in turn from `source`, until there are no more. Whether there is
     /// any is asked first, so that an event costs the same however many workers have nothing to do.
     fn feed_in_turn(&mut self, lane: usize, source: Source, out: &mut Vec<Instruction>) {
-        // Shared slots have the first lane, for both classes.
-        let both = lane == 0 && self.shared_workers > 0;
         let mut progress = true;
         while std::mem::take(&mut progress) {
             let mut next = self.hungry[lane].first().copied();
             while let Some(worker) = next
-                && (self.has_work(CLASSES[lane]) || both && self.has_work(SlotClass::Native))
+                && self.has_work_for(lane)
             {
-                progress |= self.feed(worker, lane, source, out);
-                if self.workers.get(&worker).is_none_or(|state| !state.has_room(lane)) {
-                    self.hungry[lane].remove(&worker);
-                }
+                progress |= self.feed_one(worker, lane, source, out);
                 let behind = (std::ops::Bound::Excluded(worker), std::ops::Bound::Unbounded);
                 next = self.hungry[lane].range(behind).next().copied();
             }
         }
+    }
+
+    /// Gives workers with room what is queued for them, and roots. Without roots only those are looked at that have a
+    /// queue, and of these and those with room whichever are fewer.
+    fn feed_own(&mut self, lane: usize, out: &mut Vec<Instruction>) {
+        let mut progress = true;
+        while std::mem::take(&mut progress) {
+            let roots =
+                !self.roots[lane].is_empty() || lane == 0 && self.shared_workers > 0 && !self.roots[1].is_empty();
+            let by_hunger = roots || self.hungry[lane].len() <= self.queued[lane].len();
+            let first = if by_hunger { &self.hungry[lane] } else { &self.queued[lane] };
+            let mut next = first.first().copied();
+            while let Some(worker) = next
+                && self.has_work_for(lane)
+            {
+                if self.workers.get(&worker).is_none_or(|state| state.lanes[lane].queued() == 0) {
+                    self.queued[lane].remove(&worker);
+                }
+                if roots || self.queued[lane].contains(&worker) {
+                    progress |= self.feed_one(worker, lane, Scheduler::next_rank, out);
+                }
+                let behind = (std::ops::Bound::Excluded(worker), std::ops::Bound::Unbounded);
+                let set = if by_hunger { &self.hungry[lane] } else { &self.queued[lane] };
+                next = set.range(behind).next().copied();
+            }
+        }
+    }
+
+    /// Whether a task is ready that some worker can run in this lane.
+    fn has_work_for(&self, lane: usize) -> bool {
+        // Shared slots have the first lane, for both classes.
+        self.has_work(CLASSES[lane]) || lane == 0 && self.shared_workers > 0 && self.has_work(SlotClass::Native)
+    }
+
+    fn feed_one(&mut self, worker: WorkerId, lane: usize, source: Source, out: &mut Vec<Instruction>) -> bool {
+        let fed = self.feed(worker, lane, source, out);
+        if self.workers.get(&worker).is_none_or(|state| !state.has_room(lane)) {
+            self.hungry[lane].remove(&worker);
+        }
+        fed
     }
 
     /// Gives a worker one task for a lane, if it has room for it and there is one.
@@ -247,6 +303,7 @@ impl Scheduler {
         let count = fair.clamp(1, LEASE_MAX).min(orders.len());
         let lease = orders.drain(..count).map(|order| Rank { urgency: key.0, graph: key.1, order });
         worker.lanes[lane].lease.extend(lease);
+        self.queued[lane].insert(id);
         if orders.is_empty() {
             roots.remove(&key);
         }
@@ -264,15 +321,33 @@ impl Scheduler {
         }
         // Shared slots queue both classes together: only another worker of shared slots can take whatever comes.
         let shared = self.workers.get(&id)?.shared;
-        let length = |worker: &crate::worker::Worker| {
-            let lane = worker.lane(class);
-            if worker.has_room(lane) { 0 } else { worker.lanes[lane].queued() }
-        };
-        let (&other, _) = self
-            .workers
-            .iter()
-            .filter(|(other, worker)| **other != id && (shared || !worker.shared) && length(worker) > 0)
-            .max_by_key(|(other, worker)| (length(worker), std::cmp::Reverse(**other)))?;
+        let mut longest: Option<(usize, WorkerId)> = None;
+        let (mut compared, mut empty) = (0, Vec::new());
+        for lane in if shared { 0..2 } else { class as usize..class as usize + 1 } {
+            for &other in &self.queued[lane] {
+                let Some(worker) = self.workers.get(&other) else { continue };
+                let length = worker.lanes[lane].queued();
+                if length == 0 {
+                    empty.push((lane, other));
+                } else if other != id
+                    && (shared || !worker.shared)
+                    && worker.lane(class) == lane
+                    && !worker.has_room(lane)
+                {
+                    if longest.is_none_or(|(most, _)| length > most) {
+                        longest = Some((length, other));
+                    }
+                    compared += 1;
+                    if compared == COMPARED_MAX {
+                        break;
+                    }
+                }
+            }
+        }
+        for (lane, other) in empty {
+            self.queued[lane].remove(&other);
+        }
+        let (_, other) = longest?;
         let other = self.workers.get_mut(&other)?;
         let lane = other.lane(class);
         other.lanes[lane].lease.pop_back().or_else(|| other.lanes[lane].ready.pop_last())

@@ -55,6 +55,8 @@ pub struct Scheduler {
     /// Workers with nothing to do, and with more than they run, by lane.
     pub(crate) idle: [BTreeSet<WorkerId>; 2],
     pub(crate) loaded: [BTreeSet<WorkerId>; 2],
+    /// Workers with something in their queues, by lane; some that have nothing any more.
+    pub(crate) queued: [BTreeSet<WorkerId>; 2],
     /// Tasks that were asked back of their worker, and for whom.
     pub(crate) retracting: HashMap<TaskId, WorkerId, foldhash::fast::FixedState>,
     /// Values that nobody counts on, at workers that are to make these very values.

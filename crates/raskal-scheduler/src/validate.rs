@@ -126,7 +126,9 @@ impl Scheduler {
             assert!(incoming <= outgoing, "{incoming} tasks are expected by thieves and {outgoing} were asked back");
             for (id, worker) in &self.workers {
                 let own = &worker.lanes[lane];
-                assert_eq!(self.idle[lane].contains(id), own.slots > 0 && own.assigned == 0, "worker {id} is idle");
+                assert_eq!(self.idle[lane].contains(id), worker.is_idle(lane), "worker {id} is idle");
+                let queued = own.queued() == 0 || self.queued[lane].contains(id);
+                assert!(queued, "worker {id} has a queue, and is not known to");
                 assert_eq!(self.loaded[lane].contains(id), own.assigned > own.slots, "worker {id} is loaded");
             }
             assert!(self.idle[lane].iter().chain(&self.loaded[lane]).all(|id| self.workers.contains_key(id)));

@@ -118,6 +118,12 @@ impl Worker {
         !self.retiring && self.lanes[lane].assigned < self.capacity(lane)
     }
 
+    /// Whether it has nothing to do in a lane, nor is to get anything of another.
+    pub(crate) fn is_idle(&self, lane: usize) -> bool {
+        let own = &self.lanes[lane];
+        own.slots > 0 && own.assigned == 0 && own.incoming == 0 && !self.strained && !self.retiring
+    }
+
     /// Whether it can run tasks of `class` at all.
     pub(crate) fn serves(&self, class: SlotClass) -> bool {
         !self.retiring && self.lanes[self.lane(class)].slots > 0
