@@ -7,6 +7,7 @@ stored.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from contextlib import nullcontext
 from functools import partial
 from typing import Any
@@ -318,7 +319,7 @@ def from_array(
     shape, dtype = tuple(int(length) for length in x.shape), np.dtype(x.dtype)
     lengths = normalize_chunks(chunks, shape, dtype=dtype, previous_chunks=_previous(x, shape))
     plain = type(x) is np.ndarray
-    late = None
+    late: Callable[[], str] | None = None
     if isinstance(name, str):
         token = name
     elif name is False:
@@ -337,8 +338,8 @@ def from_array(
         first = lengths[0] if shape else (1,)
         parts = [x[bounds[0][block] : bounds[0][block + 1]] for block in range(len(first))] if shape else [x]
         prefix = token if isinstance(name, str) else f"array-{token}"
-        prefix_by_content = None if late is None else lambda: f"array-{late()}"
-        return Array._of(ArrayExpr.blocks("array", prefix, parts, lengths, code, size, prefix_by_content))
+        late_prefix = None if late is None else partial(_content_prefix, x, lengths)
+        return Array._of(ArrayExpr.blocks("array", prefix, parts, lengths, code, size, late_prefix))
     as_numpy = asarray if asarray is not None else not hasattr(x, "__array_function__") or plain
     kind = None if as_numpy or meta is np.ndarray else _kind_of(x)
     return on_blocks(
@@ -357,6 +358,11 @@ def from_array(
 def _content_token(x: Any, lengths: Chunks) -> str:
     """The name of an array by content, in blocks of such lengths."""
     return tokenize(tokenize(x), lengths)
+
+
+def _content_prefix(x: Any, lengths: Chunks) -> str:
+    """As `_content_token`, with what keys start with."""
+    return f"array-{_content_token(x, lengths)}"
 
 
 def _kind_of(x: Any) -> Any:
