@@ -183,3 +183,29 @@ fn an_idle_worker_takes_nothing_from_another_that_has_room() {
     machine.finish(0, task(0, 0), 1);
     assert_eq!(machine.finish(1, task(0, 1), 1), [run(1, task(0, 2), 1)]);
 }
+
+/// Whether a worker has more than it runs was not looked at again when its slots changed. (Found by simulation.)
+#[test]
+fn a_worker_with_fewer_slots_is_known_to_have_more_than_it_runs() {
+    let mut machine = Machine::default();
+    machine.join(0, Slots::Separate { python: 2, native: 0 });
+    machine.submit(0, drawn(&[&[], &[]]), vec![], vec![0, 1]);
+    // The machine looks at its invariants after each step.
+    machine.step(Event::WorkerSlots { worker: WorkerId(0), python: 1 });
+}
+
+/// A copy that came while its receiver was to make that very value stayed there for ever, when another worker turned out
+/// to have the value. (Found by simulation.)
+#[test]
+fn a_copy_at_a_worker_that_was_to_make_the_value_goes_when_it_does_not() {
+    let mut machine = Machine::default();
+    machine.join(0, Slots::Shared(1));
+    machine.submit(0, drawn(&[&[]]), vec![], vec![0]);
+    machine.finish(0, task(0, 0), 1);
+    machine.lose(0);
+    assert_eq!(machine.join(1, Slots::Shared(1)), [run(1, task(0, 0), 2)]);
+    assert!(machine.step(Event::Copied { worker: WorkerId(1), task: task(0, 0) }).is_empty());
+    machine.join(2, Slots::Shared(1));
+    let out = machine.step(Event::Adopted { worker: WorkerId(2), task: task(0, 0), size_bytes: 1 });
+    assert!(out.contains(&free(1, task(0, 0))), "{out:?}");
+}
