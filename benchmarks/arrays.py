@@ -104,7 +104,7 @@ def product(size: Size) -> AbstractContextManager[Prepared]:
         trace = float((x * x).sum())
 
         def check(answer: float) -> None:
-            expect(np.isclose(answer, trace, rtol=1e-9), f"gave {answer}, NumPy {trace}")
+            expect(bool(np.isclose(answer, trace, rtol=1e-9)), f"gave {answer}, NumPy {trace}")
 
         yield Prepared(lambda: float(np.trace(x.dot(x.T))), check)
 

@@ -1,21 +1,19 @@
-"""Some tens of random schedules of kills; more of them by ``python tests/distributed/chaos.py``."""
+"""Some random schedules of kills, played by the command that plays a thousand of them."""
 
 from __future__ import annotations
 
-import chaos
+import subprocess
+import sys
+from pathlib import Path
 
-from raskal.distributed import Client
+import pytest
 
 
-def test_kills_and_hangs_change_no_result_and_leave_nothing_waiting(tmp_path):
-    cluster, report = chaos.Cluster(tmp_path), chaos.Report()
-    try:
-        with Client(scheduler_file=cluster.file, timeout=60) as client:
-            client.wait_for_workers(chaos.WORKERS, timeout=60)
-            for seed in range(12):
-                chaos.play(cluster, client, seed, report)
-    finally:
-        cluster.end()
-    assert report.schedules == 12
-    assert report.compared > 100
-    assert len(report.happened) == len(chaos.KINDS)
+@pytest.mark.cluster
+@pytest.mark.slow
+def test_kills_and_hangs_change_no_result_and_leave_nothing_waiting():
+    command = [sys.executable, str(Path(__file__).with_name("chaos.py")), "--schedules", "8"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=280)
+    assert done.returncode == 0, done.stderr[-4_000:]
+    assert "8 schedules" in done.stdout
+    assert "nothing wrong, nothing hangs" in done.stdout

@@ -264,6 +264,7 @@ impl Frame {
 
     /// Rows whose keys agree with those of `right`; `columns` are `(origin, name, result)`, where `origin` is `left`,
     /// `right`, `key` (its name is the key's number) or `indicator`.
+    #[expect(clippy::too_many_arguments, reason = "one call site, all by name")]
     fn join(
         &self,
         py: Python<'_>,
