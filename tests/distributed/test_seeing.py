@@ -238,7 +238,7 @@ def test_progress_waits_and_names_the_layers_at_work(client):
 def test_progress_of_failed_work_ends_and_of_a_persisted_array_counts_its_blocks(client):
     out = io.StringIO()
     progress(client.submit(fail, 1, pure=False), out=out)
-    assert out.getvalue().endswith("| stopped\n")
+    assert out.getvalue().rstrip().endswith("| stopped")
     kept = raskal.array.ones(40, chunks=10).persist()
     progress(kept, out=out)
     assert "100% Completed" in out.getvalue().rsplit("\r", 1)[1]
